@@ -1,0 +1,1 @@
+"""Pre-checks: one file each, one line in the table."""

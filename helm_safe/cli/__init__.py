@@ -1,0 +1,1 @@
+"""Commands: parser, wiring and the one error boundary."""

@@ -1,0 +1,1 @@
+"""Where records live, and the lease that fences them."""

@@ -1,0 +1,1 @@
+"""The nouns of a rollback: pure, no clock, no files, no network."""

@@ -1,0 +1,1 @@
+"""Adapters that tell people: one file each, one line in the table."""

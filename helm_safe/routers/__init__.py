@@ -1,0 +1,1 @@
+"""Adapters that split traffic: one file each, one line in the table."""

@@ -1,0 +1,1 @@
+"""A disposable real cluster on one machine."""

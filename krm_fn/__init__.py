@@ -1,0 +1,1 @@
+"""The Kustomize KRM function."""
