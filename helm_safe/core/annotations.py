@@ -1,0 +1,18 @@
+"""The names that helm-safe writes on objects and reads from them; the KRM function writes what the plugin reads."""
+
+from __future__ import annotations
+
+PREFIX = "helm-safe.dev/"
+API_VERSION = "helm-safe.dev/v1alpha1"
+
+MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
+MANAGED_BY = "helm-safe"
+RUN_LABEL = PREFIX + "run"
+ROLE_LABEL = PREFIX + "role"
+RELEASE_LABEL = PREFIX + "release"
+FORMAT_LABEL = PREFIX + "format"
+
+HELM_RELEASE = "meta.helm.sh/release-name"
+HELM_NAMESPACE = "meta.helm.sh/release-namespace"
+KEEP_POLICY = "helm.sh/resource-policy"
+HOOK = "helm.sh/hook"

@@ -1,0 +1,110 @@
+"""Journal records and the fold that turns them into Progress: the journal is the state of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from helm_safe.model.plan import Plan
+
+FORMAT = 1
+
+
+class Kind(str, Enum):
+    """What a record says.
+
+    START carries the plan. CAPTURED holds an original that an undo needs; it is never compacted. INTENT stands before
+    a write and says what undoes it, DONE after it. NOTE is history for people. END closes the run.
+    """
+
+    START = "start"
+    CAPTURED = "captured"
+    INTENT = "intent"
+    DONE = "done"
+    NOTE = "note"
+    END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry. step: id of a plan's step, or "". safe: where traffic must go if the run stops here."""
+
+    at: datetime
+    kind: Kind
+    stage: str
+    step: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    safe: dict[str, Any] = field(default_factory=dict)
+    epoch: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        body = {
+            "at": self.at.isoformat(),
+            "kind": self.kind.value,
+            "stage": self.stage,
+            "step": self.step,
+            "data": self.data,
+            "safe": self.safe,
+            "epoch": self.epoch,
+        }
+        return {key: value for key, value in body.items() if value not in ("", {})}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Record:
+        """The inverse of to_json. Raises ValueError or KeyError on a body of another shape."""
+        return cls(
+            at=datetime.fromisoformat(body["at"]),
+            kind=Kind(body["kind"]),
+            stage=str(body["stage"]),
+            step=str(body.get("step", "")),
+            data=dict(body.get("data", {})),
+            safe=dict(body.get("safe", {})),
+            epoch=int(body.get("epoch", 0)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run has come. `begun` has steps with an intent but no outcome: their effect must be looked up."""
+
+    plan: Plan | None = None
+    done: dict[str, dict[str, Any]] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+    captured: dict[str, Any] = field(default_factory=dict)
+    safe: dict[str, Any] = field(default_factory=dict)
+    started_at: datetime | None = None
+    started_by: str = ""
+    end: str = ""
+    reason: str = ""
+    last: Record | None = None
+
+
+def fold(records: Iterable[Record]) -> Progress:
+    """The state that the records describe; total over any prefix of a run's journal."""
+    progress = Progress()
+    for record in records:
+        progress = _step(progress, record)
+    return progress
+
+
+def _step(progress: Progress, record: Record) -> Progress:
+    progress = replace(progress, last=record, safe=record.safe or progress.safe)
+    if record.kind is Kind.START:
+        return replace(
+            progress,
+            plan=Plan.from_json(record.data["plan"]),
+            started_at=record.at,
+            started_by=str(record.data.get("by", "")),
+        )
+    if record.kind is Kind.CAPTURED:
+        return replace(progress, captured={**progress.captured, record.step: record.data})
+    if record.kind is Kind.INTENT:
+        return replace(progress, begun=progress.begun | {record.step})
+    if record.kind is Kind.DONE:
+        return replace(progress, begun=progress.begun - {record.step}, done={**progress.done, record.step: record.data})
+    if record.kind is Kind.END:
+        return replace(progress, end=str(record.data["state"]), reason=str(record.data.get("reason", "")))
+    return progress

@@ -1,0 +1,171 @@
+"""The seams between what decides and what acts; adapters and fakes implement these and pass the same tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Literal, NamedTuple, Protocol
+
+from helm_safe.core.objects import Object, ObjectRef
+from helm_safe.model.events import Event
+from helm_safe.model.records import Record
+from helm_safe.model.revisions import History, Release
+from helm_safe.model.settings import NativeOptions
+from helm_safe.model.snapshot import DryRun, HelmVersion, Resource, Served
+
+
+class Listing(NamedTuple):
+    """Objects of one LIST and the resourceVersion from which a watch may go on."""
+
+    items: list[Object]
+    resource_version: str
+
+
+PatchType = Literal["merge", "json", "strategic", "apply"]
+
+
+class Cluster(Protocol):
+    """The API server. Every method raises a model.errors.ClusterError subclass; nothing else leaves it."""
+
+    def served(self) -> Served: ...
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """The object, or None where the server answers 404."""
+        ...
+
+    def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
+        """All pages of a list; every item carries apiVersion and kind."""
+        ...
+
+    def create(self, resource: Resource, obj: Object) -> Object: ...
+
+    def patch(
+        self,
+        resource: Resource,
+        ref: ObjectRef,
+        patch: object,
+        *,
+        kind: PatchType = "merge",
+        manager: str = "",
+        subresource: str = "",
+        force: bool = False,
+    ) -> Object:
+        """A write is never re-sent blindly: a lost answer is resolved by reading the object again."""
+        ...
+
+    def delete(self, resource: Resource, ref: ObjectRef, *, uid: str = "", propagation: str = "Background") -> bool:
+        """False where the object was gone already."""
+        ...
+
+    def dry_run(self, resource: Resource, obj: Object, *, manager: str, force: bool) -> DryRun:
+        """A server-side apply with dryRun=All; refusals are the answer, not errors."""
+        ...
+
+    def watch(
+        self,
+        resource: Resource,
+        namespace: str,
+        *,
+        since: str,
+        seconds: float,
+        labels: str = "",
+        fields: str = "",
+    ) -> Iterator[tuple[str, Object]]:
+        """(event type, object) until `seconds` passed or the server ended it; Gone raises Conflict with status 410."""
+        ...
+
+    def logs(
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        lines: int = 400,
+        limit: int = 262144,
+    ) -> str:
+        """The newest lines with timestamps; "" where there is no log."""
+        ...
+
+    def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
+        """SelfSubjectAccessReview."""
+        ...
+
+    def now(self) -> datetime:
+        """The API server's clock, from the Date header of its answers."""
+        ...
+
+
+class NativeResult(NamedTuple):
+    """What the helm process said; the truth is in the release record, which the caller reads again."""
+
+    exit_code: int
+    output: str
+
+
+class Releases(Protocol):
+    """Helm: its storage and its binary."""
+
+    def version(self) -> HelmVersion: ...
+
+    def history(self, release: Release) -> History:
+        """All revisions, oldest first. Raises NotFound when there is none."""
+        ...
+
+    def rollback(self, release: Release, revision: int, options: NativeOptions, *, timeout: float) -> NativeResult:
+        """The native rollback in a process session of its own; never waits for health.
+
+        Raises OutcomeUnknown when it does not end within `timeout` seconds.
+        """
+        ...
+
+    def delete_record(self, release: Release, record: str, expect_status: str) -> None:
+        """Remove one stale record of the storage, only if its status is still the expected one."""
+        ...
+
+
+class JournalStore(Protocol):
+    """Append-only records of one run, in the order of writing; see journal/."""
+
+    run_id: str
+
+    def append(self, record: Record) -> None:
+        """Durable when it returns. Raises LostLease when this process may not write any more."""
+        ...
+
+    def records(self) -> list[Record]: ...
+
+
+class Lock(Protocol):
+    """The fenced Lease of a release."""
+
+    epoch: int
+
+    def check(self) -> None:
+        """Raise LostLease unless this process may still write."""
+        ...
+
+    def requests(self) -> Sequence[str]:
+        """Requests left by other processes (pause, resume, promote, abort), oldest first."""
+        ...
+
+    def release(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Time: `monotonic` seconds for durations, `now` for people, `sleep` that a test can skip."""
+
+    def monotonic(self) -> float: ...
+    def now(self) -> datetime: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Reporter(Protocol):
+    """What people and machines see of a run while it goes on."""
+
+    def event(self, event: Event) -> None: ...
+
+
+Confirm = Callable[[str], bool]
+Background = AbstractContextManager[Any]
