@@ -8,6 +8,7 @@ HelmSafeError
 ├── OutcomeUnknown    4  timed out or lost contact; `status` tells
 ├── PersonNeeded      5  failed after COMMIT, or an abort failed: a person must act
 ├── Interrupted     130  stopped by a signal at a safe point; `resume` goes on
+├── LostLease         4  another process took the run over: this one makes no further write
 └── ClusterError      4  the API server refused or did not answer (subclasses say why)
     ├── Unreachable   2  no connection, or no usable credentials: nothing was touched
     ├── Forbidden     2  a permission is missing; names verb and resource
@@ -58,6 +59,12 @@ class PersonNeeded(HelmSafeError):
 
 class Interrupted(HelmSafeError):
     exit_code = INTERRUPTED
+
+
+class LostLease(HelmSafeError):
+    """Another process took the run over, or the Lease could not be renewed: this process must not write."""
+
+    exit_code = UNKNOWN
 
 
 class ClusterError(HelmSafeError):
