@@ -10,13 +10,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL, PREFIX, RELEASE_LABEL, ROLE_LABEL
-from helm_safe.core.objects import Gvk, Object, ObjectRef, annotations_of, dig
+from helm_safe.core.objects import Object, ObjectRef, annotations_of, dig
 from helm_safe.model.errors import Blocked, ClusterError, Conflict, LostLease
+from helm_safe.model.resources import LEASES
 from helm_safe.model.revisions import Release
-from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Clock, Cluster
 
-LEASES = Resource(Gvk("coordination.k8s.io", "v1", "Lease"), "leases", namespaced=True)
 DURATION = 15.0  # seconds without renewal after which an observer may take the Lease
 RENEW_EVERY = 4.0
 REQUESTS = PREFIX + "requests"

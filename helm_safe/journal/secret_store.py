@@ -7,14 +7,13 @@ import json
 from dataclasses import dataclass, field, replace
 
 from helm_safe.core.annotations import FORMAT_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RELEASE_LABEL, ROLE_LABEL, RUN_LABEL
-from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, labels_of, name_of
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, name_of
 from helm_safe.model.errors import Conflict, LostLease, NotFound, UsageError
 from helm_safe.model.records import FORMAT, Kind, Record
+from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Release
-from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Cluster, Lock
 
-SECRETS = Resource(Gvk("", "v1", "Secret"), "secrets", namespaced=True)
 SECRET_TYPE = "helm-safe.dev/journal"  # noqa: S105 - the type of an object
 COMPACT_AT = 512 * 1024
 CONTINUE_AT = 900 * 1024

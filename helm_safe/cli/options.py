@@ -1,0 +1,123 @@
+"""Options that several commands share; names and meanings follow helm and kubectl."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from typing import NoReturn
+
+from helm_safe.model.errors import UsageError
+
+FORMATS = ("text", "json", "yaml")
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse without abbreviations, whose errors are ours: one paragraph, the nearest known name, exit code 2."""
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.match(r"unrecognized arguments: (\S+)", message)
+        if unknown and unknown[1].startswith("-"):
+            raise UsageError(f"unknown flag {unknown[1]}", self._known_flags(unknown[1]))
+        raise UsageError(message, f"Usage: {self.format_usage().removeprefix('usage: ').strip()}")
+
+    def _known_flags(self, flag: str) -> str:
+        known = sorted(option for option in self._option_string_actions if option.startswith("--"))
+        near = difflib.get_close_matches(flag.split("=", maxsplit=1)[0], known, n=1)
+        hint = f"Did you mean {near[0]}? " if near else ""
+        return f"{hint}Known flags: {' '.join(known)}"
+
+
+def add_connection(parser: argparse.ArgumentParser) -> None:
+    """Where the cluster is. Under `helm` these arrive as environment; called directly they mean the same."""
+    group = parser.add_argument_group("cluster")
+    group.add_argument("-n", "--namespace", metavar="NS", help="namespace of the release")
+    group.add_argument("--kube-context", metavar="NAME", help="context of the kubeconfig")
+    group.add_argument("--kubeconfig", metavar="FILE", help="path of the kubeconfig")
+    group.add_argument("--debug", nargs="?", const="true", help="tell more when something goes wrong")
+    for flag in ("--burst-limit", "--qps", "--color", "--colour", "--content-cache", "-v"):
+        parser.add_argument(flag, help=argparse.SUPPRESS)  # helm's own flags reach a plugin; they ask nothing of us
+
+
+def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMATS) -> None:
+    parser.add_argument("-o", "--output", choices=formats, default="text", help="format of the output")
+    parser.add_argument("--no-color", action="store_true", help="no colour, also by NO_COLOR")
+
+
+def add_release(parser: argparse.ArgumentParser, *, revision: bool = False) -> None:
+    parser.add_argument("release", metavar="RELEASE", nargs="?", help="name of the release")
+    if revision:
+        parser.add_argument("revision", metavar="REVISION", nargs="?", help="revision to restore")
+
+
+def add_judging(parser: argparse.ArgumentParser) -> None:
+    """What plan, check and run share: how to judge, and what was accepted."""
+    parser.add_argument(
+        "--accept", metavar='ID="REASON"', action="append", default=[], help="let a finding through; journaled"
+    )
+    parser.add_argument(
+        "--recreate", metavar="KIND/NAME", action="append", default=[], help="may be deleted and remade"
+    )
+    parser.add_argument(
+        "--known-good-after", metavar="TIME", default="30m", help="time in service that makes a revision known good"
+    )
+    parser.add_argument("--strategy", choices=("auto", "native"), default="auto", help="how users are kept safe")
+    parser.add_argument("--timeout", metavar="TIME", default="15m", help="bound of the whole run")
+    parser.add_argument("--bake", metavar="TIME", default="60s", help="how long the restored pods must look good")
+    native = parser.add_argument_group("native rollback")
+    native.add_argument("--no-hooks", action="store_true", help="run no hooks")
+    native.add_argument("--cleanup-on-fail", action="store_true", help="delete new objects when the rollback fails")
+    native.add_argument("--force-conflicts", action="store_true", help="Helm 4: take over fields of other managers")
+    native.add_argument("--force-replace", action="store_true", help="Helm 4: replace objects instead of patching")
+    native.add_argument("--server-side", choices=("auto", "true", "false"), default="auto", help="Helm 4: how to apply")
+    native.add_argument("--description", metavar="TEXT", default="", help="Helm 4.3: description of the new revision")
+    native.add_argument("--history-max", metavar="N", type=int, help="revisions to keep; 0 keeps all")
+
+
+def release_name(text: str | None) -> str:
+    """The release as typed. Raises UsageError where it is missing or not a name that Helm takes."""
+    if not text:
+        raise UsageError(
+            "the name of the release is missing",
+            "Usage: helm safe-rollback RELEASE [REVISION]. A bare --kube-insecure-skip-tls-verify swallows the word "
+            "after it: write =true.",
+        )
+    if len(text) > 53 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", text):
+        raise UsageError(
+            f"{text!r} is not a name of a release: lower-case letters, digits, '-' and '.', at most 53",
+            "`helm list -A` shows the releases.",
+        )
+    return text
+
+
+def revision_number(text: str | None) -> int | None:
+    """The revision as typed, None when absent. Raises UsageError for anything but a whole number above 0."""
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,9}", text) or int(text) == 0:
+        raise UsageError(
+            f"revision {text!r} is not a whole number above 0",
+            "`helm safe-rollback history RELEASE` shows the revisions. Leave it out to be offered the newest good one.",
+        )
+    return int(text)
+
+
+def acceptances(pairs: list[str]) -> dict[str, str]:
+    """`--accept ID="reason"` as a mapping. Raises UsageError where the reason is missing."""
+    accepted = {}
+    for pair in pairs:
+        check, equals, reason = pair.partition("=")
+        if not equals or not reason.strip():
+            raise UsageError(
+                f"--accept {pair} has no reason", f'Write --accept {check}="why this is safe"; it is journaled.'
+            )
+        accepted[check.strip()] = reason.strip().strip('"')
+    return accepted
+
+
+def wants_color() -> bool:
+    return sys.stdout.isatty()

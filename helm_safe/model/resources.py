@@ -1,0 +1,18 @@
+"""Kinds that every cluster serves and that runs address directly."""
+
+from __future__ import annotations
+
+from helm_safe.core.objects import Gvk
+from helm_safe.model.snapshot import Resource
+
+PODS = Resource(Gvk("", "v1", "Pod"), "pods", namespaced=True)
+EVENTS = Resource(Gvk("", "v1", "Event"), "events", namespaced=True)
+SECRETS = Resource(Gvk("", "v1", "Secret"), "secrets", namespaced=True)
+LEASES = Resource(Gvk("coordination.k8s.io", "v1", "Lease"), "leases", namespaced=True)
+DEPLOYMENTS = Resource(Gvk("apps", "v1", "Deployment"), "deployments", namespaced=True)
+STATEFUL_SETS = Resource(Gvk("apps", "v1", "StatefulSet"), "statefulsets", namespaced=True)
+DAEMON_SETS = Resource(Gvk("apps", "v1", "DaemonSet"), "daemonsets", namespaced=True)
+REPLICA_SETS = Resource(Gvk("apps", "v1", "ReplicaSet"), "replicasets", namespaced=True)
+HPAS = Resource(Gvk("autoscaling", "v2", "HorizontalPodAutoscaler"), "horizontalpodautoscalers", namespaced=True)
+
+WORKLOADS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}
