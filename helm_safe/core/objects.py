@@ -102,8 +102,8 @@ def label_selector_matches(selector: Mapping[str, Any], labels: Mapping[str, str
     return all(_expression_matches(expr, labels) for expr in sequence(selector, "matchExpressions"))
 
 
-def _expression_matches(expr: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, operator, values = expr.get("key"), expr.get("operator"), sequence(expr, "values")
+def _expression_matches(expr: Any, labels: Mapping[str, str]) -> bool:
+    key, operator, values = dig(expr, "key"), dig(expr, "operator"), sequence(expr, "values")
     present = labels.get(str(key))
     verdicts = {
         "In": present in values,
@@ -115,7 +115,7 @@ def _expression_matches(expr: Mapping[str, Any], labels: Mapping[str, str]) -> b
 
 
 def owned_by(obj: Mapping[str, Any], uid: str) -> bool:
-    return any(owner.get("uid") == uid for owner in sequence(obj, "metadata", "ownerReferences"))
+    return any(dig(owner, "uid") == uid for owner in sequence(obj, "metadata", "ownerReferences"))
 
 
 def flatten_lists(documents: Iterable[Any]) -> Iterator[Object]:
