@@ -54,8 +54,16 @@ class Cluster(Protocol):
         """A write is never re-sent blindly: a lost answer is resolved by reading the object again."""
         ...
 
-    def delete(self, resource: Resource, ref: ObjectRef, *, uid: str = "", propagation: str = "Background") -> bool:
-        """False where the object was gone already."""
+    def delete(
+        self,
+        resource: Resource,
+        ref: ObjectRef,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        propagation: str = "Background",
+    ) -> bool:
+        """False where the object was gone already; Conflict where uid or resourceVersion is another by now."""
         ...
 
     def dry_run(self, resource: Resource, obj: Object, *, manager: str, force: bool) -> DryRun:
