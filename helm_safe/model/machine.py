@@ -45,7 +45,8 @@ Action = Do | Finish | Hold
 
 def committed(progress: Progress) -> bool:
     """Whether the native rollback may have run: from its intent on, nobody knows that it has not."""
-    return "rollback" in progress.begun or "rollback" in progress.done
+    began = {"repair", "rollback"} & (progress.begun | set(progress.done))
+    return any(not progress.done.get(step, {}).get("untouched") for step in began)
 
 
 def next_action(plan: Plan, progress: Progress, request: str = "") -> Action:

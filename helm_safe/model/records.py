@@ -82,9 +82,9 @@ class Progress:
     last: Record | None = None
 
 
-def fold(records: Iterable[Record]) -> Progress:
-    """The state that the records describe; total over any prefix of a run's journal."""
-    progress = Progress()
+def fold(records: Iterable[Record], progress: Progress | None = None) -> Progress:
+    """The state that the records describe, from `progress` on; total over any prefix of a run's journal."""
+    progress = progress or Progress()
     for record in records:
         progress = _step(progress, record)
     return progress

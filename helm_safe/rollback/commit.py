@@ -1,0 +1,283 @@
+"""COMMIT: the native rollback, and the proof of what it really did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from helm_safe.core.annotations import MANAGED_BY
+from helm_safe.core.objects import Object, ObjectRef, dig, sequence
+from helm_safe.core.workloads import containers, pod_template
+from helm_safe.model.changes import Change, kept
+from helm_safe.model.errors import Blocked, Conflict, OutcomeUnknown
+from helm_safe.model.events import Level
+from helm_safe.model.machine import Verdict
+from helm_safe.model.plan import Stage, Step
+from helm_safe.model.records import Kind
+from helm_safe.model.resources import WORKLOADS
+from helm_safe.model.revisions import History, Revision, RevisionStatus
+from helm_safe.model.settings import NativeOptions
+from helm_safe.ports import NativeResult
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.inspect import list_live
+
+Outcome = dict[str, Any]
+NATIVE_TIMEOUT = 300.0
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"  # what `kubectl rollout restart` writes
+
+
+def passed(message: str, **facts: Any) -> Outcome:
+    return {"verdict": Verdict.PASS.value, "message": message, **facts}
+
+
+def failed(reason: str, **facts: Any) -> Outcome:
+    return {"verdict": Verdict.FAIL.value, "reason": reason, **facts}
+
+
+def repair(run: Run, step: Step, again: bool) -> Outcome:
+    """Hop to the deployed revision without hooks, so that the next diff has an applied base."""
+    history = run.world.releases.history(run.release)
+    if again and _is_copy(history.last, history.get(step.args["to"])):
+        return passed("the repair had been done")
+    result = _native(run, step.args["to"], NativeOptions(no_hooks=True, server_side=_server_side(run)))
+    history = run.world.releases.history(run.release)
+    if not _is_copy(history.last, history.get(step.args["to"])):
+        return failed(f"the repairing rollback to revision {step.args['to']} did not succeed: {result.output[-500:]}")
+    return passed(f"revision {history.last.number} repeats revision {step.args['to']}")
+
+
+def recreate(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - deleting twice is harmless
+    """Delete an immutable object that the user named; the rollback creates it anew."""
+    ref = ObjectRef(step.args["group"], step.args["kind"], step.args["namespace"], step.args["name"])
+    resource = run.world.cluster.served().preferred(ref.group, ref.kind)
+    if resource is None:
+        return failed(f"{ref} is of a kind that the API server does not serve")
+    live = run.world.cluster.get(resource, ref.namespace, ref.name)
+    if live is None:
+        return passed(f"{ref} is gone already")
+    run.world.cluster.delete(resource, ref, uid=str(dig(live, "metadata", "uid") or ""))
+    return passed(f"{ref} deleted")
+
+
+def rollback(run: Run, step: Step, again: bool) -> Outcome:
+    """The native rollback, once: never repeated when its record shows that it ran."""
+    target_number = step.args["to"]
+    history = run.world.releases.history(run.release)
+    target = history.get(target_number)
+    if target is None:
+        return failed(f"revision {target_number} has disappeared from the history")
+    if again:
+        history = _settle(run, history)
+        if _is_copy(history.last, target):
+            return passed(f"had run: revision {history.last.number} is live", revision=history.last.number)
+    _refuse_if_moved(run, history, again=again)
+    result = _native(run, target_number, _options(run))
+    after = run.world.releases.history(run.release)
+    return _judge_record(run, history.last, target, after.last, result)
+
+
+def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Scale up what Helm left with fewer pods than before: it does not touch replicas that the manifest omits."""
+    restored = []
+    for name, wanted in step.args["wanted"].items():
+        kind, _, object_name = name.partition("/")
+        live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
+        if live is None or int(dig(live, "spec", "replicas") or 0) >= wanted:
+            continue
+        ref = ObjectRef("apps", kind, run.release.namespace, object_name)
+        run.world.cluster.patch(
+            WORKLOADS[kind], ref, {"spec": {"replicas": wanted}}, manager=MANAGED_BY, subresource="scale"
+        )
+        forget_us(run, ref)
+        restored.append(f"{name} to {wanted}")
+    return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
+
+
+def restart(run: Run, step: Step, again: bool) -> Outcome:
+    """Replace pods whose configuration alone differs, the way `kubectl rollout restart` does."""
+    stamp = run.world.cluster.now().isoformat()
+    for name in step.args["workloads"]:
+        kind, _, object_name = name.partition("/")
+        live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
+        if live is None or (again and _restarted_in_this_run(run, live)):
+            continue
+        ref = ObjectRef("apps", kind, run.release.namespace, object_name)
+        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
+        forget_us(run, ref)
+    return passed(f"pods of {', '.join(step.args['workloads'])} are being replaced")
+
+
+def verify(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads only
+    """Compare record and live objects with the target; Helm's own success message proves neither."""
+    history = run.world.releases.history(run.release)
+    target = history.get(run.plan.target)
+    restored = history.last
+    if target is None or not _is_copy(restored, target):
+        return failed(
+            f"the last revision is {restored.number} ({restored.status.value}), not a copy of {run.plan.target}"
+        )
+    also = [str(each.number) for each in history.revisions[:-1] if each.status is RevisionStatus.DEPLOYED]
+    if also:
+        return failed(f"revisions {', '.join(also)} are marked deployed beside {restored.number}")
+    live = list_live(
+        run.world.cluster, run.world.cluster.served(), Change(_newest(history), target), run.release
+    ).objects
+    problems = [problem for ref in target.objects for problem in _compare(history, target, ref, live.get(ref))]
+    if problems:
+        return failed("; ".join(problems[:10]), problems=problems)
+    orphans = _orphans(history, target, live)
+    for orphan in orphans:
+        run.tell(Stage.COMMIT, f"{orphan} of a newer revision was left in the cluster by helm", Level.WARNING)
+    return passed(f"revision {restored.number} is deployed with the manifest of {target.number}", orphans=orphans)
+
+
+def forget_us(run: Run, ref: ObjectRef) -> None:
+    """Drop our managedFields entries, so that the next server-side apply of Helm meets no conflict with us."""
+    resource = WORKLOADS[ref.kind]
+    for _ in range(3):  # another writer between read and write only means reading again
+        live = run.world.cluster.get(resource, ref.namespace, ref.name)
+        fields = sequence(live or {}, "metadata", "managedFields")
+        kept = [entry for entry in fields if entry.get("manager") != MANAGED_BY]
+        if live is None or len(kept) == len(fields):
+            return
+        operations = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": dig(live, "metadata", "resourceVersion")},
+            {"op": "replace", "path": "/metadata/managedFields", "value": kept or [{}]},
+        ]
+        try:
+            run.world.cluster.patch(resource, ref, operations, kind="json")
+            return
+        except Conflict:
+            continue
+
+
+def _native(run: Run, revision: int, options: NativeOptions) -> NativeResult:
+    return run.world.releases.rollback(run.release, revision, options, timeout=NATIVE_TIMEOUT)
+
+
+def _options(run: Run) -> NativeOptions:
+    return NativeOptions(**run.plan.settings.get("native", {}))
+
+
+def _server_side(run: Run) -> str:
+    return _options(run).server_side
+
+
+def _refuse_if_moved(run: Run, history: History, *, again: bool) -> None:
+    """Somebody else's upgrade since PLAN would be undone unseen: stop before the write."""
+    expected = run.plan.settings["last"] + (1 if "repair" in run.progress.done else 0)
+    if history.last.number != expected and not again:
+        raise Blocked(
+            f"revision {history.last.number} of release {run.release} appeared since the plan was made",
+            "Somebody else works on this release. Look at `helm history`, then plan again.",
+        )
+
+
+def _settle(run: Run, history: History) -> History:
+    """A native rollback that an earlier process started may still run in its own session: let it finish."""
+    deadline = run.world.clock.monotonic() + NATIVE_TIMEOUT
+    while history.last.status is RevisionStatus.PENDING_ROLLBACK and history.last.number > run.plan.settings["last"]:
+        age = (run.world.cluster.now() - history.last.deployed_at).total_seconds() if history.last.deployed_at else 0.0
+        if age > NATIVE_TIMEOUT or run.world.clock.monotonic() > deadline:
+            break
+        run.world.clock.sleep(2.0)
+        history = run.world.releases.history(run.release)
+    return history
+
+
+def _is_copy(last: Revision, target: Revision | None) -> bool:
+    return (
+        target is not None
+        and last.number != target.number
+        and last.status is RevisionStatus.DEPLOYED
+        and last.manifest == target.manifest
+    )
+
+
+def _judge_record(run: Run, before: Revision, target: Revision, last: Revision, result: NativeResult) -> Outcome:
+    """The release record after the call says what happened; exit code and message are hearsay."""
+    said = result.output.strip()[-800:]
+    if last.number == before.number:
+        return {**failed(f"helm changed nothing: {said}"), "untouched": True}
+    if last.number != before.number + 1:
+        raise OutcomeUnknown(
+            f"revision {last.number} appeared during the rollback of {run.release}: another writer is at work",
+            f"`helm history {run.release.name} -n {run.release.namespace}` tells; then resume or abort.",
+        )
+    if _is_copy(last, target):
+        return passed(f"helm made revision {last.number} from revision {target.number}", revision=last.number)
+    if last.status is RevisionStatus.PENDING_ROLLBACK:
+        return _after_pending(run, last, said)
+    return failed(f"helm left revision {last.number} as {last.status.value}: {last.description or said}", said=said)
+
+
+def _after_pending(run: Run, last: Revision, said: str) -> Outcome:
+    """A record left pending blocks every upgrade. When a pre-rollback hook failed nothing was applied, and the record
+    is all that there is to undo.
+    """
+    hooks = [
+        hook for hook in last.hooks if "pre-rollback" in hook.events and hook.phase in ("Failed", "Running", "Unknown")
+    ]
+    applied = not hooks and "pre-rollback" not in said
+    if applied:
+        return failed(f"helm left revision {last.number} pending-rollback after applying it: {said}", said=said)
+    run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    run.record(Kind.NOTE, Stage.COMMIT, "rollback", {"removed record": last.record, "because": "its hook failed"})
+    return {**failed(f"a pre-rollback hook of the target failed, nothing was applied: {said}"), "untouched": True}
+
+
+def _restarted_in_this_run(run: Run, live: dict[str, Any]) -> bool:
+    stamp = str(dig(live, "spec", "template", "metadata", "annotations", RESTARTED_AT) or "")
+    started = run.progress.started_at
+    return bool(stamp and started and stamp >= started.isoformat())
+
+
+def _newest(history: History) -> Revision:
+    """The revision that was left: its objects beside the target's tell which kinds to list."""
+    return history.revisions[-2] if len(history.revisions) > 1 else history.last
+
+
+def _compare(history: History, target: Revision, ref: ObjectRef, live: Object | None) -> list[str]:
+    """What users would feel: an object that is missing, an image that is not the revision's, a leftover container."""
+    if live is None:
+        return [f"{ref} is missing"]
+    template = pod_template(target.objects[ref])
+    if template is None:
+        return []
+    return _compare_containers(ref, template, pod_template(live) or {}, _newer_containers(history, target, ref))
+
+
+def _compare_containers(ref: ObjectRef, wanted: dict[str, Any], live: dict[str, Any], newer: set[str]) -> list[str]:
+    problems = []
+    running = {str(each.get("name")): each for each in containers(live)}
+    for container in containers(wanted):
+        name = str(container.get("name"))
+        image = running.pop(name, {}).get("image")
+        if image != container.get("image"):
+            problems.append(
+                f"{ref}: container {name} runs {image or 'nothing'}, revision wants {container.get('image')}"
+            )
+    problems += [f"{ref}: container {name} of a newer revision was left over" for name in running if name in newer]
+    return problems
+
+
+def _newer_containers(history: History, target: Revision, ref: ObjectRef) -> set[str]:
+    return {
+        str(container.get("name"))
+        for revision in history.revisions
+        if revision.number > target.number and ref in revision.objects
+        for container in containers(pod_template(revision.objects[ref]) or {})
+    }
+
+
+def _orphans(history: History, target: Revision, live: Mapping[ObjectRef, Object]) -> list[str]:
+    """Objects of newer revisions that still exist though the target does not have them (Helm 3 hides failed deletes)."""
+    left = {
+        ref
+        for revision in history.revisions
+        if revision.number > target.number
+        for ref, obj in revision.objects.items()
+        if ref not in target.objects and not kept(obj)
+    }
+    return sorted(str(ref) for ref in left & set(live) if not dig(live[ref], "metadata", "deletionTimestamp"))

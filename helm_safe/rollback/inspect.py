@@ -1,0 +1,173 @@
+"""INSPECT: read the history and the live objects once, into one Snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from helm_safe.checks.run import needs
+from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.core.redact import hash_secret
+from helm_safe.journal.secret_store import runs_of
+from helm_safe.model.changes import Change
+from helm_safe.model.errors import Forbidden, NotFound
+from helm_safe.model.evidence import evidence_of
+from helm_safe.model.plan import EndState
+from helm_safe.model.records import fold
+from helm_safe.model.resources import DEPLOYMENTS, LEASES, SECRETS
+from helm_safe.model.revisions import Evidence, History, Release, Revision
+from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
+from helm_safe.ports import Cluster
+from helm_safe.rollback.context import World, in_parallel
+
+# Other Secrets are read without the release records, each of which can weigh a megabyte.
+NO_RECORDS = "type!=helm.sh/release.v1"
+HELM_MANAGER = "helm"
+
+
+def revision_of(history: History, number: int) -> Revision:
+    """The revision asked for. Raises NotFound naming those that exist."""
+    found = history.get(number)
+    if found is None:
+        known = ", ".join(str(each.number) for each in history.revisions)
+        broken = [each for each in history.broken if each.number == number]
+        why = f" ({broken[0].problem})" if broken else ""
+        raise NotFound(
+            f"release {history.release} has no revision {number}{why}",
+            f"Its revisions: {known}. `helm safe-rollback history {history.release.name}` tells which were good.",
+        )
+    return found
+
+
+def evidence_for(world: World, history: History, known_good_after: float) -> dict[int, Evidence]:
+    """What is known of each revision, from Helm's records and from the journals of earlier runs."""
+    return evidence_of(
+        history,
+        good=_proven_contents(world.cluster, history.release),
+        known_good_after=known_good_after,
+        now=world.cluster.now(),
+    )
+
+
+def gather(world: World, history: History, change: Change, settings: Settings) -> Snapshot:
+    """One Snapshot: a LIST per kind and namespace and a dry run per target object, all in parallel."""
+    served = world.cluster.served()
+    live = list_live(world.cluster, served, change, history.release)
+    return Snapshot(
+        history=history,
+        change=change,
+        served=served,
+        live=live.objects,
+        listed=live.listed,
+        denied=live.denied,
+        helm=world.releases.version(),
+        settings=settings,
+        now=world.cluster.now(),
+        dry_run=_dry_runs(world.cluster, served, change.target, settings),
+        permitted=_permissions(world.cluster, served, change, history.release),
+    )
+
+
+def _proven_contents(cluster: Cluster, release: Release) -> dict[str, str]:
+    """Content hashes that a completed run ended with, each with the run that proves it."""
+    proven = {}
+    for run_id, records in runs_of(cluster, release).items():
+        progress = fold(records)
+        content = (progress.plan.settings if progress.plan else {}).get("content", "")
+        if progress.end == EndState.SUCCEEDED.value and content:
+            proven[str(content)] = f"run {run_id} completed with it"
+    return proven
+
+
+class Live(NamedTuple):
+    """Live objects by reference, the (group, kind) pairs listed whole, and those that may not be listed."""
+
+    objects: dict[ObjectRef, Object]
+    listed: frozenset[tuple[str, str]]
+    denied: dict[tuple[str, str], str]
+
+
+def list_live(cluster: Cluster, served: Served, change: Change, release: Release) -> Live:
+    """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace."""
+    wanted = sorted(_to_list(served, change, release), key=lambda pair: (pair[0].plural, pair[1]))
+    answers = in_parallel(lambda pair: _list(cluster, *pair), wanted)
+    live: dict[ObjectRef, Object] = {}
+    listed, denied = set(), {}
+    for (resource, namespace), answer in zip(wanted, answers, strict=True):
+        kind = (resource.gvk.group, resource.gvk.kind)
+        if isinstance(answer, str):
+            denied[kind] = answer
+            continue
+        if namespace in ("", release.namespace):
+            listed.add(kind)
+        live.update({ref_of(obj): obj for obj in answer})
+    return Live(live, frozenset(listed), denied)
+
+
+def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Resource, str]]:
+    found: set[tuple[Resource, str]] = set()
+    for revision in (change.current, change.target):
+        for ref, obj in revision.objects.items():
+            resource = served.of(obj)
+            if resource:
+                found.add((resource, ref.namespace if resource.namespaced else ""))
+    for group, kind in needs():
+        resource = served.preferred(group, kind)
+        if resource:
+            found.add((resource, release.namespace if resource.namespaced else ""))
+    return found
+
+
+def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Object] | str:
+    """The objects, or why they may not be read."""
+    fields = NO_RECORDS if resource.plural == SECRETS.plural and not resource.gvk.group else ""
+    try:
+        items = cluster.list(resource, namespace, fields=fields).items
+    except Forbidden as error:
+        return error.message
+    return [hash_secret(item) if item.get("kind") == "Secret" else item for item in items]
+
+
+def _dry_runs(cluster: Cluster, served: Served, target: Revision, settings: Settings) -> dict[ObjectRef, DryRun]:
+    """Every target object as the API server would take it; conflicts are asked for only where Helm would meet them."""
+    known = [(ref, obj, served.of(obj)) for ref, obj in target.objects.items()]
+    force = not applies_server_side(target, settings) or settings.native.force_conflicts
+
+    def ask(row: tuple[ObjectRef, Object, Resource]) -> tuple[ObjectRef, DryRun]:
+        ref, obj, resource = row
+        return ref, cluster.dry_run(resource, obj, manager=HELM_MANAGER, force=force)
+
+    return dict(in_parallel(ask, [(ref, obj, resource) for ref, obj, resource in known if resource]))
+
+
+def applies_server_side(target: Revision, settings: Settings) -> bool:
+    """Whether native rollback will use server-side apply (Helm 4; auto follows the target revision's record)."""
+    mode = settings.native.server_side
+    return target.server_side if mode == "auto" else mode == "true"
+
+
+def _permissions(cluster: Cluster, served: Served, change: Change, release: Release) -> Mapping[str, bool]:
+    """Access reviews for the writes that no dry run proves."""
+    asked: set[tuple[str, Resource, str, str]] = {
+        *((verb, SECRETS, release.namespace, "") for verb in ("create", "update", "patch", "delete")),
+        *((verb, LEASES, release.namespace, "") for verb in ("create", "patch")),
+        ("patch", DEPLOYMENTS, release.namespace, "scale"),
+        *(("delete", resource, ref.namespace, "") for ref, resource in _served(served, change, change.removed)),
+    }
+    ordered = sorted(asked, key=lambda row: (row[0], row[1].plural, row[3]))
+    answers = in_parallel(lambda row: cluster.allowed(*row), ordered)
+    return {permission_key(row[0], row[1], row[3]): answer for row, answer in zip(ordered, answers, strict=True)}
+
+
+def permission_key(verb: str, resource: Resource, subresource: str = "") -> str:
+    """The words "verb plural.group[/subresource]", as kubectl auth can-i spells it."""
+    group = f".{resource.gvk.group}" if resource.gvk.group else ""
+    return f"{verb} {resource.plural}{group}" + (f"/{subresource}" if subresource else "")
+
+
+def _served(served: Served, change: Change, refs: Iterable[ObjectRef]) -> Iterable[tuple[ObjectRef, Resource]]:
+    for ref in refs:
+        resource = served.of(change.current.objects[ref])
+        if resource:
+            yield ref, resource

@@ -1,0 +1,214 @@
+"""PLAN: from a Snapshot and its findings to the steps of a run, and to honest words about what they cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from helm_safe.core.findings import Finding
+from helm_safe.core.objects import Object, ObjectRef, dig, mapping
+from helm_safe.core.references import references_of
+from helm_safe.core.workloads import pod_template
+from helm_safe.model.plan import Advice, Plan, Stage, Step
+from helm_safe.model.resources import WORKLOADS
+from helm_safe.model.revisions import RevisionStatus
+from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import Snapshot
+
+# Findings after which a rollback cannot work, however brave the user: going forward is the way out.
+FORWARD = {"API-REM-001", "PVC-SHR-001", "STS-IMM-001"}
+
+
+def build_plan(snapshot: Snapshot, findings: Sequence[Finding], settings: Settings) -> Plan:
+    """The plan of a native rollback: evidence, repair, commit, watch, clean up."""
+    change, release = snapshot.change, snapshot.history.release
+    steps = [
+        Step("autopsy", Stage.AUTOPSY, "autopsy", "save logs, events and pod states of the current revision"),
+        *_repairs(snapshot),
+        *_recreations(snapshot, settings),
+        Step(
+            "rollback",
+            Stage.COMMIT,
+            "rollback",
+            f"native helm rollback to revision {change.target.number}" + hooks_note(snapshot, settings),
+            {"to": change.target.number},
+        ),
+        Step("replicas", Stage.COMMIT, "replicas", _replicas_title(snapshot), {"wanted": replicas_wanted(snapshot)}),
+        *_restarts(snapshot),
+        Step("verify", Stage.COMMIT, "verify", "verify the release record and every live object"),
+        Step(
+            "watch",
+            Stage.WATCH,
+            "watch",
+            f"watch the restored pods for {settings.bake:.0f} s: rollout, restarts, logs",
+            {"workloads": [str(ref) for ref in staged_workloads(snapshot)], "bake": settings.bake},
+        ),
+        Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal"),
+    ]
+    advice, reasons = _advice(findings)
+    return Plan(
+        namespace=release.namespace,
+        release=release.name,
+        current=change.current.number,
+        target=change.target.number,
+        strategy="native",
+        why=_why(settings),
+        steps=tuple(steps),
+        advice=advice,
+        reasons=reasons,
+        lost=tuple(_lost(snapshot)),
+        settings=_to_remember(snapshot, settings),
+    )
+
+
+def staged_workloads(snapshot: Snapshot) -> list[ObjectRef]:
+    """The workloads of the target whose pods serve after the rollback."""
+    return [ref for ref in snapshot.change.target.objects if ref.kind in WORKLOADS and ref.group == "apps"]
+
+
+def replicas_wanted(snapshot: Snapshot) -> dict[str, int]:
+    """Replicas that each workload must have after the rollback, "Deployment/api" -> count.
+
+    Where the target's manifest names a number and no autoscaler acts, Helm restores that number. Everywhere else Helm
+    leaves the live count alone, a count of 0 included, so the count of before the incident is what users need.
+    """
+    wanted = {}
+    for ref in staged_workloads(snapshot):
+        if ref.kind == "DaemonSet":
+            continue
+        declared = dig(snapshot.change.target.objects[ref], "spec", "replicas")
+        scaler = _autoscaler(snapshot, ref)
+        if declared is not None and scaler is None:
+            wanted[str(ref)] = int(declared)
+            continue
+        live = snapshot.live_for(ref)
+        count = int(dig(live or {}, "spec", "replicas") or 0)
+        wanted[str(ref)] = count or _before_the_incident(scaler, declared)
+    return wanted
+
+
+def hooks_note(snapshot: Snapshot, settings: Settings) -> str:
+    """Which of the target's hooks native rollback will run, in words; "" where none."""
+    names = [hook.name for hook in snapshot.change.target.hooks if {"pre-rollback", "post-rollback"} & set(hook.events)]
+    if not names:
+        return ""
+    return f" (hooks skipped: {', '.join(names)})" if settings.native.no_hooks else f" (runs hooks: {', '.join(names)})"
+
+
+def _before_the_incident(scaler: Object | None, declared: Any) -> int:
+    """A live count of 0 is the incident, not the wish: the autoscaler's last word, else the manifest's, else one pod."""
+    candidates = [
+        dig(scaler or {}, "status", "desiredReplicas"),
+        dig(scaler or {}, "spec", "minReplicas"),
+        declared,
+    ]
+    return next((int(each) for each in candidates if each), 1)
+
+
+def _autoscaler(snapshot: Snapshot, ref: ObjectRef) -> Object | None:
+    for hpa in snapshot.of_kind("autoscaling", "HorizontalPodAutoscaler"):
+        target = mapping(hpa, "spec", "scaleTargetRef")
+        if (target.get("kind"), target.get("name")) == (ref.kind, ref.name):
+            return hpa
+    return None
+
+
+def _replicas_title(snapshot: Snapshot) -> str:
+    counts = ", ".join(f"{name} {count}" for name, count in replicas_wanted(snapshot).items())
+    return f"see that replicas are as before ({counts})" if counts else "no replicas to restore"
+
+
+def _repairs(snapshot: Snapshot) -> Iterator[Step]:
+    """Helm diffs against the last record whatever became of it: one that never fully applied is repaired by going
+    through the revision that runs (reference: two hops; verified with Helm 3 and 4).
+    """
+    last, deployed = snapshot.history.last, snapshot.history.deployed
+    unfinished = last.status.pending or last.status is RevisionStatus.FAILED
+    if unfinished and deployed and deployed.number != last.number and deployed.content != last.content:
+        if deployed.number == snapshot.change.target.number and not last.status.pending:
+            return  # one hop: the failed record is the base of the diff, the deployed one its target
+        yield Step(
+            "repair",
+            Stage.COMMIT,
+            "repair",
+            f"first return to revision {deployed.number}, because revision {last.number} is {last.status.value} "
+            "and may never have been applied whole",
+            {"to": deployed.number},
+        )
+
+
+def _recreations(snapshot: Snapshot, settings: Settings) -> Iterator[Step]:
+    for name in sorted(settings.recreate):
+        ref = next((each for each in snapshot.change.target.objects if str(each) == name), None)
+        if ref and ref in snapshot.live:
+            yield Step(
+                f"recreate {name}",
+                Stage.COMMIT,
+                "recreate",
+                f"delete {name}, so that the rollback makes it anew",
+                {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name},
+            )
+
+
+def _restarts(snapshot: Snapshot) -> Iterator[Step]:
+    names = [str(ref) for ref in configuration_only(snapshot)]
+    if names:
+        title = f"replace the pods of {', '.join(names)}: only their configuration differs, Helm would restart nothing"
+        yield Step("restart", Stage.COMMIT, "restart", title, {"workloads": names})
+
+
+def configuration_only(snapshot: Snapshot) -> list[ObjectRef]:
+    """Workloads with an equal pod template in both revisions whose ConfigMaps or Secrets differ."""
+    changed = {(ref.kind, ref.name) for ref in (*snapshot.change.changed, *snapshot.change.added)}
+    found = []
+    for ref in staged_workloads(snapshot):
+        before, after = snapshot.change.current.objects.get(ref), snapshot.change.target.objects[ref]
+        if before is None or pod_template(before) != pod_template(after):
+            continue
+        used = {(each.kind, each.name) for each in references_of(pod_template(after) or {})}
+        if used & changed & {(kind, name) for kind, name in changed if kind in ("ConfigMap", "Secret")}:
+            found.append(ref)
+    return found
+
+
+def _why(settings: Settings) -> str:
+    if settings.strategy == "native":
+        return "you asked for it"
+    return "it works for every release; traffic is not moved in steps"
+
+
+def _advice(findings: Sequence[Finding]) -> tuple[Advice, tuple[str, ...]]:
+    blocking = [finding for finding in findings if finding.blocks]
+    forward = [finding for finding in blocking if finding.check in FORWARD]
+    if forward:
+        return Advice.ROLL_FORWARD, tuple(finding.message for finding in forward)
+    if blocking:
+        return Advice.HOLD, tuple(finding.message for finding in blocking)
+    return Advice.ROLL_BACK, ()
+
+
+def _lost(snapshot: Snapshot) -> Iterator[str]:
+    """What stays in the present, said before anything is touched."""
+    change = snapshot.change
+    kinds = {ref.kind for ref in (*change.current.objects, *change.target.objects)}
+    if "PersistentVolumeClaim" in kinds or "StatefulSet" in kinds:
+        yield "data on volumes: what the current revision wrote stays written"
+    ran = [hook.name for hook in change.current.hooks if {"pre-upgrade", "post-upgrade"} & set(hook.events)]
+    if ran:
+        yield f"what the upgrade hooks of revision {change.current.number} did ({', '.join(ran)}), e.g. to a database"
+    if change.current.crds != change.target.crds:
+        yield "CustomResourceDefinitions in the chart's crds/ folder: Helm never changes them"
+    yield "databases, caches, queues and configuration outside this release"
+
+
+def _to_remember(snapshot: Snapshot, settings: Settings) -> dict[str, Any]:
+    """What `resume` on another machine needs again; native flags included."""
+    native = settings.native
+    return {
+        "content": snapshot.change.target.content,
+        "bake": settings.bake,
+        "timeout": settings.timeout,
+        "last": snapshot.history.last.number,
+        "accept": dict(settings.accept),
+        "native": {name: getattr(native, name) for name in type(native).__dataclass_fields__},
+    }

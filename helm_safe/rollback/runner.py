@@ -1,0 +1,127 @@
+"""Carries a plan out: asks the machine what is next, journals the intent, acts, journals the outcome."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from helm_safe.journal.secret_store import prune
+from helm_safe.model.errors import Interrupted, PersonNeeded, RunFailed
+from helm_safe.model.events import Level
+from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action
+from helm_safe.model.plan import EndState, Stage, Step
+from helm_safe.model.records import Kind
+from helm_safe.rollback.autopsy import autopsy
+from helm_safe.rollback.commit import Outcome, passed, recreate, repair, replicas, restart, rollback, verify
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.watch import watch
+
+ActionOf = Callable[[Run, Step, bool], Outcome]
+PAUSE_POLL = 1.0
+
+
+def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Keep the last runs' journals and drop older ones."""
+    prune(run.world.cluster, run.release)
+    return passed("older journals pruned")
+
+
+ACTIONS: dict[str, ActionOf] = {
+    "autopsy": autopsy,
+    "repair": repair,
+    "recreate": recreate,
+    "rollback": rollback,
+    "replicas": replicas,
+    "restart": restart,
+    "verify": verify,
+    "watch": watch,
+    "cleanup": cleanup,
+}
+
+
+def carry_out(run: Run, request: str = "") -> EndState:
+    """Go on until the run ends. Raises Interrupted at a safe point after a signal, and what the ports raise.
+
+    request: "abort" makes the machine choose the way out.
+    """
+    with _signals() as stopping:
+        while True:
+            wish = request or _newest_request(run)
+            action = next_action(run.plan, run.progress, wish)
+            if isinstance(action, Finish):
+                return _finish(run, action)
+            if isinstance(action, Hold):
+                run.world.clock.sleep(PAUSE_POLL)
+            elif stopping:
+                raise Interrupted(
+                    f"stopped before {action.step.title}",
+                    f"Go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
+                    "or put things back with `abort`.",
+                )
+            else:
+                _do(run, action)
+
+
+def _do(run: Run, action: Do) -> None:
+    step = action.step
+    run.record(Kind.INTENT, step.stage, step.id)
+    run.tell(step.stage, step.title)
+    outcome = ACTIONS[step.action](run, step, action.again)
+    outcome = {**outcome, "at": run.world.cluster.now().isoformat()}
+    run.record(Kind.DONE, step.stage, step.id, outcome)
+    good = outcome["verdict"] == Verdict.PASS.value
+    words = str(outcome.get("message") or outcome.get("reason"))
+    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id)
+
+
+def _finish(run: Run, action: Finish) -> EndState:
+    if not run.progress.end:
+        run.record(Kind.END, Stage.CLEANUP, data={"state": action.state.value, "reason": action.reason})
+    return action.state
+
+
+def raise_for(run: Run, state: EndState) -> None:
+    """Turn an end state into the error that carries its exit code; SUCCEEDED and ABORTED raise nothing."""
+    if state in (EndState.SUCCEEDED, EndState.ABORTED):
+        return
+    where = f"release {run.release}"
+    if committed(run.progress):
+        raise PersonNeeded(
+            f"the rollback of {where} failed after the native rollback: {run.progress.reason}",
+            f"`helm history {run.release.name} -n {run.release.namespace}` shows which revision is live; "
+            f"the evidence is in {run.progress.done.get('autopsy', {}).get('folder', 'the journal')}.",
+        )
+    raise RunFailed(
+        f"the rollback of {where} stopped before the release was touched: {run.progress.reason}",
+        "Nothing was changed. Mend the cause and run it again.",
+    )
+
+
+def _newest_request(run: Run) -> str:
+    """The wish in force: a pause holds until resume, an abort wins over everything."""
+    requests = list(run.lock.requests())
+    if "abort" in requests:
+        return "abort"
+    held = [each for each in requests if each in ("pause", "resume", "promote")]
+    return "pause" if held[-1:] == ["pause"] else ""
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT, SIGTERM and SIGHUP instead of dying by them: a run stops only between two steps."""
+    seen: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        seen.append(number)
+
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        before[number] = signal.signal(number, note)
+    try:
+        yield seen
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
