@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from helm_safe.model.errors import Interrupted
 from helm_safe.model.events import Event, Level
 from helm_safe.model.plan import Plan, Stage
 from helm_safe.model.records import Kind, Progress, Record, fold
@@ -42,6 +44,21 @@ class Run:
     journal: JournalStore
     lock: Lock
     progress: Progress = field(default_factory=Progress)
+    signals: list[int] = field(default_factory=list)
+    parent: int = field(default_factory=os.getppid)
+
+    def stop_wanted(self) -> bool:
+        """Whether a signal came, or the helm that started us is gone: it dies by signals and leaves its plugin behind."""
+        return bool(self.signals) or (bool(os.environ.get("HELM_PLUGIN_NAME")) and os.getppid() != self.parent)
+
+    def stop_here(self, where: str) -> None:
+        """Raise Interrupted when a stop is wanted; call it only where nothing is half done."""
+        if self.stop_wanted():
+            raise Interrupted(
+                f"stopped {where}",
+                f"Go on with `helm safe-rollback resume {self.release.name} -n {self.release.namespace}`, "
+                "or put things back with `abort`.",
+            )
 
     def record(self, kind: Kind, stage: Stage, step: str = "", data: dict[str, Any] | None = None) -> None:
         """Append to the journal and fold the record into `progress`. Raises LostLease when fenced off."""

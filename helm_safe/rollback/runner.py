@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from helm_safe.journal.secret_store import prune
-from helm_safe.model.errors import Interrupted, PersonNeeded, RunFailed
+from helm_safe.model.errors import PersonNeeded, RunFailed
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action
 from helm_safe.model.plan import EndState, Stage, Step
@@ -47,21 +47,16 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
-    with _signals() as stopping:
+    with _signals(run.signals):
         while True:
-            wish = request or _newest_request(run)
-            action = next_action(run.plan, run.progress, wish)
+            action = next_action(run.plan, run.progress, request or _newest_request(run))
             if isinstance(action, Finish):
                 return _finish(run, action)
             if isinstance(action, Hold):
+                run.stop_here("while it was paused")
                 run.world.clock.sleep(PAUSE_POLL)
-            elif stopping:
-                raise Interrupted(
-                    f"stopped before {action.step.title}",
-                    f"Go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
-                    "or put things back with `abort`.",
-                )
             else:
+                run.stop_here(f"before this step: {action.step.title}")
                 _do(run, action)
 
 
@@ -110,9 +105,8 @@ def _newest_request(run: Run) -> str:
 
 
 @contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT, SIGTERM and SIGHUP instead of dying by them: a run stops only between two steps."""
-    seen: list[int] = []
+def _signals(seen: list[int]) -> Iterator[None]:
+    """Collect SIGINT, SIGTERM and SIGHUP instead of dying by them: a run stops only where nothing is half done."""
 
     def note(number: int, _frame: FrameType | None) -> None:
         seen.append(number)
@@ -121,7 +115,7 @@ def _signals() -> Iterator[list[int]]:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         before[number] = signal.signal(number, note)
     try:
-        yield seen
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

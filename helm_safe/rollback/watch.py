@@ -49,6 +49,7 @@ def watch(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads
     deadline = run.world.clock.monotonic() + float(run.plan.settings["timeout"])
     while run.world.clock.monotonic() < deadline:
         run.lock.check()
+        run.stop_here("while watching the restored pods; the release is at the restored revision")
         if "abort" in run.lock.requests():
             return failed("aborted on request while the restored pods were watched")
         verdict = _look(run, seen, bake)

@@ -1,0 +1,111 @@
+"""`status RELEASE`: the run under way or the last one, from any machine."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from helm_safe.cli import options
+from helm_safe.model.errors import OK, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from helm_safe.rollback.control import RunState
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_release(parser)
+    options.add_connection(parser)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from helm_safe.cli import wiring
+    from helm_safe.rollback.control import latest_run
+
+    release = wiring.release_of(args)
+    world = wiring.build_world(args, wiring.reporter_of(args))
+    try:
+        state = latest_run(world, release)
+    except Unreachable as error:
+        state = _from_disk(world.evidence, release, error)
+    if state is None:
+        raise NotFound(
+            f"no run of release {release} is known",
+            f"`helm safe-rollback plan {release.name} -n {release.namespace}` shows what one would do.",
+        )
+    if args.output == "text":
+        _show(args, state)
+    else:
+        from helm_safe.report.document import write_document
+
+        write_document(document(state), args.output)
+    return OK
+
+
+def _from_disk(folder: Any, release: Any, error: Unreachable) -> RunState:
+    """The copy that this machine keeps. Raises the error when it has none."""
+    from helm_safe.journal.mirror import read_mirror
+    from helm_safe.model.records import fold
+    from helm_safe.rollback.control import RunState
+
+    runs = read_mirror(folder, release)
+    if not runs:
+        raise error
+    run_id = max(runs)
+    return RunState(run_id, fold(runs[run_id]), None, tuple(runs[run_id]))
+
+
+def document(state: RunState) -> dict[str, Any]:
+    """The published shape (schema status)."""
+    progress, plan = state.progress, state.progress.plan
+    return {
+        "run": state.run_id,
+        "state": progress.end or ("RUNNING" if state.holder else "INTERRUPTED"),
+        "stage": progress.last.stage if progress.last else "",
+        "reason": progress.reason,
+        "startedBy": progress.started_by,
+        "startedAt": progress.started_at.isoformat() if progress.started_at else "",
+        "holder": state.holder.identity if state.holder else "",
+        "current": plan.current if plan else 0,
+        "target": plan.target if plan else 0,
+        "steps": [
+            {
+                "id": step.id,
+                "stage": step.stage.value,
+                "title": step.title,
+                "state": _state_of(step.id, state),
+                "result": str(_result(step.id, state)),
+            }
+            for step in (plan.steps if plan else ())
+        ],
+    }
+
+
+def _state_of(step: str, state: RunState) -> str:
+    if step in state.progress.done:
+        return "done" if state.progress.done[step].get("verdict") == "pass" else "failed"
+    return "begun" if step in state.progress.begun else "waiting"
+
+
+def _result(step: str, state: RunState) -> str:
+    outcome = state.progress.done.get(step, {})
+    return str(outcome.get("message") or outcome.get("reason") or "")
+
+
+def _show(args: argparse.Namespace, state: RunState) -> None:
+    from helm_safe.report.console import console, line, table
+
+    out, body = console(no_color=args.no_color), document(state)
+    line(out, f"Run {body['run']}: {body['state']}, revision {body['current']} → {body['target']}", "bold")
+    line(out, f"Started {body['startedAt']} by {body['startedBy']}")
+    if body["holder"]:
+        line(out, f"Held by {body['holder']}")
+    if body["reason"]:
+        line(out, f"Reason: {body['reason']}")
+    table(
+        out,
+        ["STAGE", "STATE", "STEP", "RESULT"],
+        [[s["stage"], s["state"], s["title"], s["result"]] for s in body["steps"]],
+    )
+    if body["state"] == "INTERRUPTED":
+        line(out, "Nobody works on it: go on with `resume`, or put things back with `abort`.", "yellow")
