@@ -38,7 +38,7 @@ def nanos(value: object) -> int:
     scale, power = _SCALES[match[5] or ""], int(match[4] or 0) - len(fraction)
     digits = int((match[2] or "") + fraction) * scale
     up, down = 10 ** max(power, 0), 10 ** max(-power, 0)
-    size = -(-digits * up // down)
+    size: int = -(-digits * up // down)
     return -size if match[1] == "-" else size
 
 

@@ -1,0 +1,59 @@
+"""What a check is: a pure function of a Snapshot, and the words around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from helm_safe.core.findings import Finding, Severity, Status
+from helm_safe.model.snapshot import Snapshot
+
+ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
+
+# (group, kind) of what checks ask to be listed
+CONFIG_MAP, SECRET, POD, SERVICE = ("", "ConfigMap"), ("", "Secret"), ("", "Pod"), ("", "Service")
+NODE, CLAIM, VOLUME, QUOTA = (
+    ("", "Node"),
+    ("", "PersistentVolumeClaim"),
+    ("", "PersistentVolume"),
+    ("", "ResourceQuota"),
+)
+ACCOUNT, PRIORITY_CLASS = ("", "ServiceAccount"), ("scheduling.k8s.io", "PriorityClass")
+DEPLOYMENT, STATEFUL_SET, DAEMON_SET = ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")
+AUTOSCALER, SCALED_OBJECT = ("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")
+BUDGET = ("policy", "PodDisruptionBudget")
+HTTP_ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
+
+Need = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule.
+
+    id: permanent literal of the catalogue. title: a few words. severity: the usual one; a finding may carry a milder
+    one. summary: what it looks for and why it matters. remedy: the general way out. needs: (group, kind) that must be
+    listed for a verdict. waivable: whether `--accept` may let it through.
+    """
+
+    id: str
+    title: str
+    severity: Severity
+    summary: str
+    remedy: str
+    run: Callable[[Snapshot], Iterator[Finding]]
+    needs: tuple[Need, ...] = ()
+    waivable: bool = True
+
+    def unverified(self, message: str, *evidence: str, object: str = "", remediation: str = "") -> Finding:  # noqa: A002
+        """The finding for evidence that could not be had."""
+        return Finding(
+            self.id,
+            self.severity,
+            message,
+            object=object,
+            evidence=evidence,
+            remediation=remediation,
+            status=Status.UNVERIFIED,
+        )

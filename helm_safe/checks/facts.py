@@ -1,0 +1,170 @@
+"""Facts that several checks read off a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from helm_safe.checks.base import AUTOSCALER, SCALED_OBJECT
+from helm_safe.core.annotations import KEEP_POLICY
+from helm_safe.core.objects import (
+    Object,
+    ObjectRef,
+    annotations_of,
+    dig,
+    labels_of,
+    mapping,
+    namespace_of,
+    selects,
+    sequence,
+)
+from helm_safe.core.workloads import WorkloadKind, pod_template, selects_pod, template_labels, workload_of
+from helm_safe.model.changes import kept
+from helm_safe.model.revisions import Hook, Revision
+from helm_safe.model.snapshot import Snapshot
+
+ROLLBACK_EVENTS = ("pre-rollback", "post-rollback")
+
+
+class Workload(NamedTuple):
+    """A workload of a revision."""
+
+    ref: ObjectRef
+    obj: Object
+    kind: WorkloadKind
+
+    @property
+    def template(self) -> Object:
+        return pod_template(self.obj)
+
+
+def workloads(revision: Revision, *, long_running: bool = False) -> Iterator[Workload]:
+    """The objects of a revision that own pods; only those whose pods stay, where asked."""
+    for ref, obj in revision.objects.items():
+        kind = workload_of(obj)
+        if kind and (kind.long_running or not long_running):
+            yield Workload(ref, obj, kind)
+
+
+def pods_of(snapshot: Snapshot, workload: Workload) -> list[Object]:
+    """The live pods that the workload's selector matches."""
+    return [
+        pod
+        for pod in snapshot.of_kind("", "Pod")
+        if namespace_of(pod) == workload.ref.namespace and selects_pod(workload.obj, labels_of(pod))
+    ]
+
+
+def removed_objects(snapshot: Snapshot) -> dict[ObjectRef, Object]:
+    """What the native rollback deletes.
+
+    Helm compares with the last revision whatever its status, and goes by the live object's keep policy; an object that
+    is gone already cannot be lost.
+    """
+    before = {**snapshot.change.current.objects, **snapshot.history.last.objects}
+    lost = {}
+    for ref, obj in before.items():
+        if ref in snapshot.change.target.objects:
+            continue
+        live = snapshot.live_for(ref)
+        gone = (
+            live is None and snapshot.knows(ref.group, ref.kind) and ref.namespace == snapshot.history.release.namespace
+        )
+        if not gone and not kept(live if live is not None else obj):
+            lost[ref] = obj
+    return lost
+
+
+def keep_hint(ref: ObjectRef) -> str:
+    """The command that spares an object from deletion."""
+    namespace = f" -n {ref.namespace}" if ref.namespace else ""
+    return f"kubectl annotate {ref.kind.lower()} {ref.name}{namespace} {KEEP_POLICY}=keep"
+
+
+def server_side(snapshot: Snapshot) -> bool:
+    """Whether the native rollback will apply server-side (Helm 4, by flag or by the target's own method)."""
+    wanted = snapshot.settings.native.server_side
+    if snapshot.helm.major < 4 or wanted == "false":
+        return False
+    return wanted == "true" or snapshot.change.target.server_side
+
+
+def autoscaler_of(snapshot: Snapshot, ref: ObjectRef) -> Object | None:
+    """The live HPA or KEDA ScaledObject that scales a workload."""
+    for group, kind in (AUTOSCALER, SCALED_OBJECT):
+        for scaler in snapshot.of_kind(group, kind):
+            if namespace_of(scaler) == ref.namespace and _scales(scaler, ref):
+                return scaler
+    return None
+
+
+def _scales(scaler: Object, ref: ObjectRef) -> bool:
+    aim = mapping(scaler, "spec", "scaleTargetRef")
+    return aim.get("name") == ref.name and (aim.get("kind") or "Deployment") == ref.kind
+
+
+def bounds(scaler: Object) -> tuple[int, int]:
+    """(min, max) replicas of an HPA or ScaledObject; 0 where the maximum is not stated."""
+    spec = mapping(scaler, "spec")
+    least = spec.get("minReplicas", spec.get("minReplicaCount", 1))
+    most = spec.get("maxReplicas", spec.get("maxReplicaCount", 0))
+    return _count(least, 1), _count(most, 0)
+
+
+def live_replicas(snapshot: Snapshot, ref: ObjectRef) -> int | None:
+    """spec.replicas of the live object: what is wanted now, not what is ready."""
+    count = dig(snapshot.live_for(ref), "spec", "replicas")
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+def _count(value: object, default: int) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def services_for(snapshot: Snapshot, workload: Workload) -> list[Object]:
+    """Services of the target, and live ones outside it, that select the workload's pods."""
+    ours = {ref: obj for ref, obj in snapshot.change.target.objects.items() if (ref.group, ref.kind) == ("", "Service")}
+    gone = removed_objects(snapshot)
+    others = {
+        ref: obj
+        for ref, obj in snapshot.live.items()
+        if (ref.group, ref.kind) == ("", "Service") and ref not in ours and ref not in gone
+    }
+    labels = template_labels(workload.obj)
+    return [
+        obj
+        for ref, obj in {**ours, **others}.items()
+        if ref.namespace == workload.ref.namespace and selects(mapping(obj, "spec", "selector"), labels)
+    ]
+
+
+def rollback_hooks(snapshot: Snapshot) -> list[Hook]:
+    """The target's hooks that the native rollback will run, in Helm's order."""
+    if snapshot.settings.native.no_hooks:
+        return []
+    hooks = [hook for hook in snapshot.change.target.hooks if set(hook.events) & set(ROLLBACK_EVENTS)]
+    return sorted(hooks, key=lambda hook: ("pre-rollback" not in hook.events, hook.weight, hook.name))
+
+
+def between(snapshot: Snapshot) -> list[Revision]:
+    """The revisions that the rollback undoes: newer than the target, up to the current one, oldest first."""
+    first, last = snapshot.change.target.number, snapshot.change.current.number
+    return [revision for revision in snapshot.history.revisions if first < revision.number <= last]
+
+
+def waiting_reason(pod: Object, image: str) -> str:
+    """Why a container with that image waits, e.g. ImagePullBackOff; "" where it does not."""
+    statuses = sequence(pod, "status", "initContainerStatuses") + sequence(pod, "status", "containerStatuses")
+    wanted = {str(dig(c, "name")) for c in _all_specs(pod) if dig(c, "image") == image}
+    for status in statuses:
+        if str(dig(status, "name")) in wanted:
+            return str(dig(status, "state", "waiting", "reason") or "")
+    return ""
+
+
+def _all_specs(pod: Object) -> list[object]:
+    return sequence(pod, "spec", "initContainers") + sequence(pod, "spec", "containers")
+
+
+def annotation(obj: Object, name: str) -> str:
+    return str(annotations_of(obj).get(name) or "")
