@@ -63,15 +63,7 @@ def choose(arguments: Sequence[str]) -> tuple[str, list[str]]:
     The first word that is neither a flag nor the value of a global flag names the command; any other word is a release
     to roll back. Raises UsageError for the reserved names.
     """
-    position, skip = None, False
-    for index, word in enumerate(arguments):
-        if skip:
-            skip = False
-        elif word in VALUE_FLAGS:
-            skip = True
-        elif not word.startswith("-"):
-            position = index
-            break
+    position = _first_word(arguments)
     if position is None:
         helpful = not arguments or any(word in ("-h", "--help") for word in arguments)
         return ("", []) if helpful else (DEFAULT, list(arguments))
@@ -85,6 +77,19 @@ def choose(arguments: Sequence[str]) -> tuple[str, list[str]]:
     if word in COMMANDS:
         return word, [*arguments[:position], *arguments[position + 1 :]]
     return DEFAULT, list(arguments)
+
+
+def _first_word(arguments: Sequence[str]) -> int | None:
+    """Position of the first word that is neither a flag nor the value of a global one."""
+    skip = False
+    for index, word in enumerate(arguments):
+        if skip:
+            skip = False
+        elif word in VALUE_FLAGS:
+            skip = True
+        elif not word.startswith("-"):
+            return index
+    return None
 
 
 def _prog(name: str) -> str:

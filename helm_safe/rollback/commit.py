@@ -272,7 +272,7 @@ def _newer_containers(history: History, target: Revision, ref: ObjectRef) -> set
 
 
 def _orphans(history: History, target: Revision, live: Mapping[ObjectRef, Object]) -> list[str]:
-    """Objects of newer revisions that still exist though the target does not have them (Helm 3 hides failed deletes)."""
+    """What newer revisions left behind: Helm 3 hides a delete that failed."""
     left = {
         ref
         for revision in history.revisions

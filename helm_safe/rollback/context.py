@@ -48,7 +48,7 @@ class Run:
     parent: int = field(default_factory=os.getppid)
 
     def stop_wanted(self) -> bool:
-        """Whether a signal came, or the helm that started us is gone: it dies by signals and leaves its plugin behind."""
+        """Whether a signal came, or the helm that started us is gone: it dies by signals, its plugin does not."""
         return bool(self.signals) or (bool(os.environ.get("HELM_PLUGIN_NAME")) and os.getppid() != self.parent)
 
     def stop_here(self, where: str) -> None:

@@ -219,14 +219,19 @@ def _take_over(world: World, release: Release, settings: Settings) -> tuple[Run,
     try:
         journal = MirroredJournal(journal_of(world.cluster, release, state.run_id, lease), world.evidence, release)
         progress = fold(journal.records())
-        if progress.plan is None:
-            raise OutcomeUnknown(f"the journal of run {state.run_id} has no plan; it cannot be continued")
-        run = Run(world, release, progress.plan, _settings_of(progress.plan, settings), journal, lease, progress)
+        plan = _plan_of(progress, state.run_id)
+        run = Run(world, release, plan, _settings_of(plan, settings), journal, lease, progress)
         run.record(Kind.NOTE, Stage.INSPECT, data={"taken over by": lease.identity})
     except BaseException:
         lease.release()
         raise
     return run, lease
+
+
+def _plan_of(progress: Progress, run_id: str) -> Plan:
+    if progress.plan is None:
+        raise OutcomeUnknown(f"the journal of run {run_id} has no plan; it cannot be continued")
+    return progress.plan
 
 
 def _settings_of(plan: Plan, settings: Settings) -> Settings:

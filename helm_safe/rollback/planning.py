@@ -96,7 +96,7 @@ def hooks_note(snapshot: Snapshot, settings: Settings) -> str:
 
 
 def _before_the_incident(scaler: Object | None, declared: Any) -> int:
-    """A live count of 0 is the incident, not the wish: the autoscaler's last word, else the manifest's, else one pod."""
+    """A live count of 0 is the incident, not the wish: the autoscaler's word, else the manifest's, else one."""
     candidates = [
         dig(scaler or {}, "status", "desiredReplicas"),
         dig(scaler or {}, "spec", "minReplicas"),

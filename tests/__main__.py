@@ -1,0 +1,54 @@
+"""All tiers of tests, quickest first: `python -m tests`. Ends non-zero when any tier failed.
+
+Tiers: lint (ruff, mypy, import-linter), unit (pure and fakes), cluster (the real control plane of the sandbox),
+dataplane (real requests counted through the sandbox's gateway). What was skipped, and why, is told at the end.
+HELM_SAFE_REQUIRE_CLUSTER=1 makes a skipped cluster or dataplane tier a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
+TIERS: dict[str, list[list[str]]] = {
+    "lint": [
+        [sys.executable, "-m", "ruff", "check", "."],
+        [sys.executable, "-m", "ruff", "format", "--check", "."],
+        [sys.executable, "-m", "mypy"],
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+    ],
+    "unit": [[*PYTEST, "-m", "not cluster and not dataplane"]],
+    "cluster": [[*PYTEST, "-m", "cluster and not dataplane"]],
+    "dataplane": [[*PYTEST, "-m", "dataplane"]],
+}
+
+
+def main(wanted: list[str]) -> int:
+    failed = []
+    for name in wanted or list(TIERS):
+        started = time.monotonic()
+        print(f"== {name}", flush=True)
+        codes = [
+            subprocess.run(command, cwd=ROOT, env=_environment(), check=False).returncode for command in TIERS[name]
+        ]
+        if any(codes):
+            failed.append(name)
+        print(f"== {name}: {'FAILED' if any(codes) else 'passed'} in {time.monotonic() - started:.0f} s", flush=True)
+    print(f"{len(wanted or TIERS) - len(failed)} passed, {len(failed)} failed" + (f": {failed}" if failed else ""))
+    return 1 if failed else 0
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+if __name__ == "__main__":
+    unknown = [name for name in sys.argv[1:] if name not in TIERS]
+    if unknown:
+        sys.exit(f"unknown tier {unknown[0]}; known: {', '.join(TIERS)}")
+    sys.exit(main(sys.argv[1:]))
