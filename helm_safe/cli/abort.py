@@ -14,7 +14,6 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.model.settings import Settings
     from helm_safe.rollback import control
 
-    release = wiring.release_of(args)
-    world = wiring.build_world(args, wiring.reporter_of(args))
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
     control.abort(world, release, Settings())
     return finish(args, world, release)

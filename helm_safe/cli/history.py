@@ -27,8 +27,7 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import wiring
     from helm_safe.rollback.inspect import evidence_for
 
-    release = wiring.release_of(args)
-    world = wiring.build_world(args, wiring.reporter_of(args))
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
     history = world.releases.history(release)
     evidence = evidence_for(world, history, wiring.seconds("--known-good-after", args.known_good_after))
     now = world.cluster.now()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-import sys
 from typing import NoReturn
 
 from helm_safe.model.errors import UsageError
@@ -94,6 +93,16 @@ def release_name(text: str | None) -> str:
     return text
 
 
+def namespace_name(text: str) -> str:
+    """The namespace as given. Raises UsageError where it is not a name that Kubernetes takes."""
+    if len(text) > 63 or not re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?", text):
+        raise UsageError(
+            f"{text!r} is not a name of a namespace: lower-case letters, digits and '-', at most 63",
+            "`kubectl get namespaces` shows them.",
+        )
+    return text
+
+
 def revision_number(text: str | None) -> int | None:
     """The revision as typed, None when absent. Raises UsageError for anything but a whole number above 0."""
     if text is None:
@@ -117,7 +126,3 @@ def acceptances(pairs: list[str]) -> dict[str, str]:
             )
         accepted[check.strip()] = reason.strip().strip('"')
     return accepted
-
-
-def wants_color() -> bool:
-    return sys.stdout.isatty()

@@ -36,8 +36,8 @@ def prepare(args: argparse.Namespace) -> Prepared:
     from helm_safe.rollback import control
 
     number = options.revision_number(args.revision)
-    release, settings = wiring.release_of(args), wiring.settings_of(args)
-    world = wiring.build_world(args, wiring.reporter_of(args))
+    settings = wiring.settings_of(args)
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
     return control.prepare(world, release, number, settings)
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from helm_safe.cli import options
 from helm_safe.model.errors import OK
+
+if TYPE_CHECKING:
+    from helm_safe.rollback.context import Run
 
 FORMATS = ("text", "json", "yaml", "jsonl")
 
@@ -26,8 +30,8 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return plan.run(args)
     number = options.revision_number(args.revision)
-    release, settings = wiring.release_of(args), wiring.settings_of(args)
-    world = wiring.build_world(args, wiring.reporter_of(args))
+    settings = wiring.settings_of(args)
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
     shown: list[Prepared] = []
 
     def show(prepared: Prepared) -> None:
@@ -35,24 +39,25 @@ def run(args: argparse.Namespace) -> int:
         if args.output == "text":
             plan.show_text(args, prepared)
 
-    finished = None
+    end = "not finished; `status` tells"
     try:
         finished = start(world, release, number, settings, show=show, confirm=wiring.ask)
+        end = finished.progress.end
     finally:
         if args.output in ("json", "yaml") and shown:
             from helm_safe.report.document import write_document
 
-            write_document(_document(shown[0], finished.progress.end if finished else ""), args.output)
+            write_document({**plan.document(shown[0]), "end": end}, args.output)
     if args.output == "text":
         from helm_safe.report.console import console, line
 
-        done = finished.progress.done
-        line(console(no_color=args.no_color), f"{release.name} is back at revision {finished.plan.target}, as revision "
-             f"{done['rollback'].get('revision')}. {done['watch'].get('message', '')}", "bold green")  # fmt: skip
+        line(console(no_color=args.no_color), closing_words(finished), "bold green")
     return OK
 
 
-def _document(prepared: object, end: str) -> dict[str, object]:
-    from helm_safe.cli.plan import document
-
-    return {**document(prepared), "end": end or "not finished; `status` tells"}  # type: ignore[arg-type]
+def closing_words(run: Run) -> str:
+    """What is true now, in one sentence."""
+    done = run.progress.done
+    restored = done.get("rollback", {}).get("revision", "?")
+    watched = str(done.get("watch", {}).get("message", ""))
+    return f"{run.release.name} is back at revision {run.plan.target}, as revision {restored}. {watched}"

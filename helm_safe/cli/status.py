@@ -22,8 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import wiring
     from helm_safe.rollback.control import latest_run
 
-    release = wiring.release_of(args)
-    world = wiring.build_world(args, wiring.reporter_of(args))
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
     try:
         state = latest_run(world, release)
     except Unreachable as error:

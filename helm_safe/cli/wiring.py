@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-from helm_safe.core.quantities import parse_duration
 from helm_safe.model.errors import UsageError
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import NativeOptions, Settings
@@ -15,18 +14,28 @@ from helm_safe.ports import Reporter
 from helm_safe.rollback.context import World
 
 
-def build_world(args: argparse.Namespace, reporter: Reporter) -> World:
-    """Connect to the cluster and find helm. Raises UsageError or Unreachable; nothing has been asked of the API yet."""
-    from helm_safe.helm.binary import HelmBinary
-    from helm_safe.helm.releases import HelmReleases
-    from helm_safe.journal.clock import SystemClock
-    from helm_safe.kube.cluster import KubeCluster
-    from helm_safe.kube.config import connect
+def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Release]:
+    """The ports, and the release that the command names.
+
+    Raises UsageError for names that cannot be, for a missing helm and for a broken kubeconfig; the API server has not
+    been asked for anything yet.
+    """
+    from helm_safe.cli.options import namespace_name, release_name
 
     export_connection(args)
-    cluster = KubeCluster(connect(os.environ))
-    releases = HelmReleases(cluster, HelmBinary.find(os.environ), os.environ.get("HELM_DRIVER", ""))
-    return World(cluster, releases, SystemClock(), reporter, evidence_folder())
+    name = release_name(args.release)
+    namespace = os.environ.get("HELM_NAMESPACE", "")
+    if namespace:
+        namespace_name(namespace)
+    from helm_safe.helm.releases import open_releases
+    from helm_safe.journal.clock import SystemClock
+    from helm_safe.kube.cluster import KubeCluster
+    from helm_safe.kube.config import connection
+
+    link = connection(os.environ)
+    cluster = KubeCluster(link)
+    world = World(cluster, open_releases(cluster, os.environ), SystemClock(), reporter, evidence_folder())
+    return world, Release(namespace_name(namespace or link.namespace or "default"), name)
 
 
 def export_connection(args: argparse.Namespace) -> None:
@@ -41,22 +50,6 @@ def export_connection(args: argparse.Namespace) -> None:
             os.environ[variable] = value
     if getattr(args, "debug", None):
         os.environ["HELM_DEBUG"] = "true"
-
-
-def release_of(args: argparse.Namespace) -> Release:
-    """The release that the command names. Raises UsageError for names that cannot be one."""
-    from helm_safe.cli.options import release_name
-    from helm_safe.kube.config import namespace_of
-
-    export_connection(args)
-    name = release_name(args.release)
-    namespace = namespace_of(os.environ)
-    if not namespace or "/" in namespace or not namespace.replace("-", "").isalnum() or len(namespace) > 63:
-        raise UsageError(
-            f"{namespace!r} is not a name of a namespace: lower-case letters, digits and '-', at most 63",
-            "`kubectl get namespaces` shows them.",
-        )
-    return Release(namespace, name)
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -110,7 +103,9 @@ def ask(question: str) -> bool:
 
 def seconds(flag: str, text: str) -> float:
     """A duration as typed. Raises UsageError naming the flag."""
+    from helm_safe.core.quantities import duration
+
     try:
-        return parse_duration(text)
+        return duration(text)
     except ValueError as error:
         raise UsageError(f"{flag} {text}: {error}", "Write a duration such as 90s, 15m or 1h.") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from helm_safe.files import append_private, safe_name
+from helm_safe.files import append_private, private_dir, safe_name
 from helm_safe.model.records import Record
 from helm_safe.model.revisions import Release
 from helm_safe.ports import JournalStore
@@ -22,9 +22,10 @@ class MirroredJournal:
         self._inner = inner
         self._path = mirror_path(folder, release, inner.run_id)
         self.run_id = inner.run_id
+        private_dir(self._path.parent)
 
     def append(self, record: Record) -> None:
-        append_private(self._path, json.dumps(record.to_json()) + "\n")
+        append_private(self._path, (json.dumps(record.to_json()) + "\n").encode())
         self._inner.append(record)
 
     def records(self) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from helm_safe.core.objects import Object, dig, label_selector_matches, labels_of, mapping, name_of, sequence
 from helm_safe.core.redact import redact, redact_object
-from helm_safe.files import safe_name, write_private
+from helm_safe.files import private_dir, safe_name, write_private
 from helm_safe.model.errors import ClusterError
 from helm_safe.model.events import Level
 from helm_safe.model.health import restarts_of, trouble_of
@@ -51,7 +51,7 @@ class _Folder:
     """Private files below one folder, bounded in sum."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder = private_dir(folder)
         self._left = MAX_BYTES
 
     def write(self, name: str, body: Any) -> None:

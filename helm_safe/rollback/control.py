@@ -17,7 +17,7 @@ from helm_safe.journal.secret_store import SecretJournal, journal_of, runs_of
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, UsageError
 from helm_safe.model.events import Event, Level
-from helm_safe.model.evidence import propose
+from helm_safe.model.evidence import current_of, propose
 from helm_safe.model.plan import Advice, EndState, Plan, Stage
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Evidence, History, Release, Revision
@@ -61,7 +61,7 @@ def prepare(world: World, release: Release, number: int | None, settings: Settin
     history = world.releases.history(release)
     evidence = evidence_for(world, history, settings.known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
-    change = Change(current=history.deployed or history.last, target=target)
+    change = Change(current=current_of(history) or history.last, target=target)
     snapshot = gather(world, history, change, settings)
     findings = tuple(run_checks(snapshot))
     return Prepared(history, evidence, number is None, snapshot, findings, build_plan(snapshot, findings, settings))

@@ -7,7 +7,7 @@ from typing import Any
 
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, ObjectRef, dig, mapping
-from helm_safe.core.references import references_of
+from helm_safe.core.references import config_references
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.plan import Advice, Plan, Stage, Step
 from helm_safe.model.resources import WORKLOADS
@@ -165,7 +165,7 @@ def configuration_only(snapshot: Snapshot) -> list[ObjectRef]:
         before, after = snapshot.change.current.objects.get(ref), snapshot.change.target.objects[ref]
         if before is None or pod_template(before) != pod_template(after):
             continue
-        used = {(each.kind, each.name) for each in references_of(pod_template(after) or {})}
+        used = {(each.kind, each.name) for each in config_references(pod_template(after) or {})}
         if used & changed & {(kind, name) for kind, name in changed if kind in ("ConfigMap", "Secret")}:
             found.append(ref)
     return found

@@ -112,7 +112,7 @@ def _signals(seen: list[int]) -> Iterator[None]:
         seen.append(number)
 
     before: dict[int, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (int(signal.SIGINT), int(signal.SIGTERM), int(signal.SIGHUP)):
         before[number] = signal.signal(number, note)
     try:
         yield
