@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from helm_safe.checks.base import AUTOSCALER, SCALED_OBJECT
 from helm_safe.core.annotations import KEEP_POLICY
+from helm_safe.core.differences import differences
 from helm_safe.core.objects import (
     Object,
     ObjectRef,
@@ -67,10 +68,7 @@ def removed_objects(snapshot: Snapshot) -> dict[ObjectRef, Object]:
         if ref in snapshot.change.target.objects:
             continue
         live = snapshot.live_for(ref)
-        gone = (
-            live is None and snapshot.knows(ref.group, ref.kind) and ref.namespace == snapshot.history.release.namespace
-        )
-        if not gone and not kept(live if live is not None else obj):
+        if not absent(snapshot, ref) and not kept(live if live is not None else obj):
             lost[ref] = obj
     return lost
 
@@ -168,3 +166,39 @@ def _all_specs(pod: Object) -> list[object]:
 
 def annotation(obj: Object, name: str) -> str:
     return str(annotations_of(obj).get(name) or "")
+
+
+# Fields that the server, autoscalers or other checks look after.
+_NOT_DRIFT = ("metadata.namespace", "metadata.creationTimestamp", "spec.replicas", "status")
+
+
+def drift(snapshot: Snapshot) -> dict[ObjectRef, tuple[str, ...]]:
+    """Per object of the current revision, the fields in which the live object contradicts its manifest.
+
+    ("",) where the object is gone. Secret values are hashes in a snapshot and have a check of their own; objects read
+    in another API version than the manifest's cannot be compared.
+    """
+    found: dict[ObjectRef, tuple[str, ...]] = {}
+    for ref, obj in snapshot.change.current.objects.items():
+        live = snapshot.live_for(ref)
+        if live is None:
+            if absent(snapshot, ref):
+                found[ref] = ("",)
+            continue
+        if obj.get("apiVersion") != live.get("apiVersion"):
+            continue
+        stated = {key: value for key, value in obj.items() if key not in ("data", "stringData") or ref.kind != "Secret"}
+        fields = tuple(
+            path
+            for path in differences(stated, live)
+            if not path.startswith(_NOT_DRIFT) and not path.endswith("caBundle")
+        )
+        if fields:
+            found[ref] = fields
+    return found
+
+
+def absent(snapshot: Snapshot, ref: ObjectRef) -> bool:
+    """Whether the cluster is known not to have an object."""
+    seen = ref.namespace in ("", snapshot.history.release.namespace) and snapshot.knows(ref.group, ref.kind)
+    return seen and snapshot.live_for(ref) is None

@@ -55,7 +55,7 @@ def same_quantity(one: object, other: object) -> bool:
         return False
 
 
-def duration(value: object) -> float:
+def parse_duration(value: object) -> float:
     """Seconds of a Go duration: "60s", "1h30m", "1.5h", "300ms"; only 0 may stand without a unit."""
     text = _text(value)
     if text in ("0", "+0", "-0"):
@@ -66,10 +66,13 @@ def duration(value: object) -> float:
     return sign * sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(rest))
 
 
+duration = parse_duration
+
+
 def same_duration(one: object, other: object) -> bool:
     """Whether two values spell the same duration; False where either is none."""
     try:
-        return duration(one) == duration(other)
+        return parse_duration(one) == parse_duration(other)
     except ValueError:
         return False
 

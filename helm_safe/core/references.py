@@ -54,7 +54,7 @@ class Reference(NamedTuple):
         return f"{self.kind}/{self.name}"
 
 
-def references(template: Mapping[str, Any]) -> Iterator[Reference]:
+def references_of(template: Mapping[str, Any]) -> Iterator[Reference]:
     """Every reference of a pod template (an object with `spec`), in the order of the template."""
     spec = mapping(template, "spec")
     for container in all_containers(template):
@@ -66,7 +66,7 @@ def references(template: Mapping[str, Any]) -> Iterator[Reference]:
 
 def config_references(template: Mapping[str, Any]) -> Iterator[Reference]:
     """Only the ConfigMaps and Secrets whose content reaches the containers."""
-    return (ref for ref in references(template) if ref.role in (Role.ENV, Role.ENV_FROM, Role.VOLUME))
+    return (ref for ref in references_of(template) if ref.role in (Role.ENV, Role.ENV_FROM, Role.VOLUME))
 
 
 def _of_container(container: Mapping[str, Any]) -> Iterator[Reference]:
