@@ -30,12 +30,10 @@ def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Rel
     from helm_safe.helm.releases import open_releases
     from helm_safe.journal.clock import SystemClock
     from helm_safe.kube.cluster import KubeCluster
-    from helm_safe.kube.config import connection
 
-    link = connection(os.environ)
-    cluster = KubeCluster(link)
+    cluster = KubeCluster.connect(os.environ)
     world = World(cluster, open_releases(cluster, os.environ), SystemClock(), reporter, evidence_folder())
-    return world, Release(namespace_name(namespace or link.namespace or "default"), name)
+    return world, Release(namespace_name(namespace or cluster.namespace or "default"), name)
 
 
 def export_connection(args: argparse.Namespace) -> None:
