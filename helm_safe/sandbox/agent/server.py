@@ -1,0 +1,87 @@
+"""Sockets of the make-believe containers: real HTTP servers on the pods' own addresses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from helm_safe.sandbox.agent.answers import Answering
+from helm_safe.sandbox.agent.clock import Clock
+
+_BACKLOG = 1024
+
+
+class Listener(Protocol):
+    """An open socket of a container."""
+
+    async def close(self, drain: float) -> None:
+        """Refuse connections from now on; requests under way have `drain` seconds to end, then they are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Who answers: what a response says about its pod, and how it decides. say: writes a line to the log."""
+
+    pod: str
+    namespace: str
+    container: str
+    version: str
+    image: str
+    answering: Answering
+    clock: Clock
+    say: Callable[[str], None]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"x-pod": self.pod, "x-version": self.version}
+
+    def body(self, message: str) -> dict[str, str]:
+        return {
+            "pod": self.pod,
+            "namespace": self.namespace,
+            "container": self.container,
+            "version": self.version,
+            "image": self.image,
+            "message": message,
+        }
+
+
+Listen = Callable[[str, int, Face], Awaitable[Listener]]
+
+
+class HttpListener:
+    """One HTTP server on one address and port."""
+
+    def __init__(self, runner: web.ServerRunner) -> None:
+        self._runner = runner
+
+    async def close(self, drain: float) -> None:
+        self._runner._shutdown_timeout = drain  # noqa: SLF001 - known only now; the constructor is its one public setter
+        await self._runner.cleanup()
+
+
+async def listen_http(address: str, port: int, face: Face) -> HttpListener:
+    """Open an HTTP server; raises OSError where the address is taken or not of this machine."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        # The body is read and dropped, so that the connection can serve the next request.
+        await request.read()
+        answer = face.answering.answer(request.method, request.path_qs, face.clock.now())
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
+        if answer.log:
+            face.say(answer.log)
+        return web.json_response(face.body(answer.message), status=answer.status, headers=face.headers)
+
+    runner = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address, port, backlog=_BACKLOG).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return HttpListener(runner)
