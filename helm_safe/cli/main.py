@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from helm_safe import __version__
-from helm_safe.cli.commands import COMMANDS, DEFAULT, RESERVED
+from helm_safe.cli.commands import COMMANDS, DEFAULT, HIDDEN, RESERVED
 from helm_safe.model.errors import FAILED, INTERRUPTED, OK, UNKNOWN, HelmSafeError, UsageError
 
 VALUE_FLAGS = {"-n", "--namespace", "--kube-context", "--kubeconfig"}  # may stand before the command
@@ -45,8 +45,9 @@ def _main(arguments: list[str]) -> int:
         return OK
     from helm_safe.cli.options import Parser
 
-    module = importlib.import_module(COMMANDS[name].module)
-    parser = Parser(prog=_prog(name), description=COMMANDS[name].help)
+    place, description = COMMANDS[name]
+    module = importlib.import_module(place)
+    parser = Parser(prog=_prog(name), description=description)
     module.add_arguments(parser)
     try:
         args = parser.parse_args(rest)
@@ -100,7 +101,7 @@ def _prog(name: str) -> str:
 def _help() -> str:
     base = _prog(DEFAULT)
     width = max(len(name) for name in COMMANDS)
-    rows = [f"  {name:<{width}}  {row.help}" for name, row in COMMANDS.items() if not row.hidden]
+    rows = [f"  {name:<{width}}  {words}" for name, (_, words) in COMMANDS.items() if name not in HIDDEN]
     return "\n".join(
         [
             "Roll a Helm release back with checks, saved evidence and a verified result.",
