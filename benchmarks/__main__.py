@@ -1,6 +1,6 @@
 """The budgets, measured: start-up as a ratio to a bare Python, and `plan` for a release of 300 objects.
 
-Run with a cluster at hand: `helm-safe sandbox exec -- python -m benchmarks`. Prints one line per budget; exit 1 when one
+Run with a cluster at hand: `helm-safe sandbox exec -- python -m benchmarks`. One line per budget; exit 1 when one
 is exceeded. Start-up is the median of runs taken in turn with the bare interpreter, so a slow machine slows both.
 """
 
