@@ -14,6 +14,7 @@ from typing import Protocol
 from aiohttp import web
 
 from helm_safe.core.objects import Object
+from helm_safe.sandbox.agent import portforward
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.container import Container
 from helm_safe.sandbox.agent.lifecycle import PodLife
@@ -57,6 +58,8 @@ class KubeletApi:
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
+        for path in ("/portForward/{namespace}/{pod}", "/portForward/{namespace}/{pod}/{uid}"):
+            app.router.add_route("*", path, self._port_forward)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()
         try:
@@ -71,6 +74,13 @@ class KubeletApi:
     async def _pods(self, _request: web.Request) -> web.Response:
         pods: list[Object] = [each.pod for each in self._agent.lives.values()]
         return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods})
+
+    async def _port_forward(self, request: web.Request) -> web.StreamResponse:
+        matched = request.match_info
+        life = self._agent.find(matched["namespace"], matched["pod"], matched.get("uid", ""))
+        if life is None or not life.address:
+            raise web.HTTPNotFound(text=f'pod "{matched["pod"]}" is not running')
+        return await portforward.upgrade(request, life.address)
 
     async def _container_logs(self, request: web.Request) -> web.StreamResponse:
         life, container = self._asked(request)

@@ -224,7 +224,8 @@ class PodLife:
 
     def _status(self) -> Object:
         now = stamp(self.means.clock.wall())
-        facts = Facts(self._start, now, self._host, self.address, network=self._network, ending=self._final)
+        shown = self.address if self._network else str(dig(self.pod, "status", "podIP") or "")
+        facts = Facts(self._start, now, self._host, shown, network=self._network, ending=self._final)
         contained = [Contained(each.spec, each.status) for each in self.containers]
         return pod_status(self.pod, facts, contained, self._written)
 
