@@ -110,11 +110,22 @@ def hash_secret(obj: Mapping[str, Any]) -> Object:
 def secret_literals(obj: Mapping[str, Any]) -> dict[str, str]:
     """Values of a Secret and the names to show for them, for `redact`."""
     name = str(mapping(obj, "metadata").get("name") or "secret")
-    return {
-        value.decode("utf-8", "replace"): f"secret/{name}/{key}"
-        for key, value in _values(obj).items()
-        if len(value) >= SHORTEST_LITERAL
-    }
+    literals = {}
+    for section in ("data", "stringData"):
+        for key, value in mapping(obj, section).items():
+            # A value of the wrong shape is quoted whole by the API server: every text inside it counts.
+            for text in _texts(value):
+                for spelling in (text, _decoded(text).decode("utf-8", "replace")):
+                    literals[spelling] = f"secret/{name}/{key}"
+    return literals
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item)]
+    return [] if value is None else [str(value)]
 
 
 def _forms(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:

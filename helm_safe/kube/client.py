@@ -190,7 +190,8 @@ class Client:
         return None
 
     def _no_connection(self, error: Exception) -> Unreachable:
-        why = "it did not answer in time" if isinstance(error, Urllib3TimeoutError) else shown(_cause(error))
+        late = isinstance(error, Urllib3TimeoutError) and not isinstance(error, NewConnectionError)
+        why = "it did not answer in time" if late else shown(_cause(error))
         return Unreachable(
             f"No connection to the API server {self.connection.server} of {self.connection.source}: {why}.",
             "Check that the cluster runs and that this machine reaches it, or choose another context.",
@@ -198,7 +199,7 @@ class Client:
 
     def _no_trust(self, call: Call, error: SSLError) -> Exception:
         """A certificate that does not verify will not do so at the next try; other TLS failures may be a lost line."""
-        if "CERTIFICATE" not in str(error).upper() and "ALERT" not in str(error).upper():
+        if not any(word in str(error).upper() for word in ("CERTIFICATE", "ALERT", "HOSTNAME", "IP ADDRESS")):
             return _lost(call, error)
         return Unreachable(
             f"No trusted connection to the API server {self.connection.server} of {self.connection.source}: "

@@ -8,6 +8,8 @@ from helm_safe.kube.answers import Call, shown
 from helm_safe.model.errors import Invalid
 from helm_safe.model.snapshot import Resource
 
+_WORDS = {"GET": "read"}
+
 
 def target(
     verb: str, resource: Resource, namespace: str = "", name: str = "", subresource: str = "", *, named: bool = True
@@ -31,7 +33,7 @@ def target(
         verb,
         f"{base}{place}{tail}{end}{below}",
         f"{base}{pattern}{tail}{'/{name}' if named else ''}{below}",
-        what=shown(f"{verb.lower()} {where}"),
+        what=shown(f"{_WORDS.get(verb, verb.lower()) if named else 'list' if verb == 'GET' else 'create'} {where}"),
         look=_look(kinds, resource, namespace, name) if name else "",
     )
 

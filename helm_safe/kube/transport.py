@@ -79,6 +79,9 @@ def _pool(connection: Connection, credentials: Credentials) -> urllib3.PoolManag
     options: dict[str, object] = {"num_pools": 2, "maxsize": CONNECTIONS, "block": False}
     if connection.server.startswith("https:"):
         options["ssl_context"] = _context(connection, credentials)
+        if connection.insecure:
+            # The user asked for it; a warning per request would only hide the other lines.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         if connection.server_name:
             options["server_hostname"] = connection.server_name
             options["assert_hostname"] = connection.server_name

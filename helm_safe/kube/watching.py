@@ -34,7 +34,7 @@ def watch(client: Client, call: Call, resource: Resource, since: str, seconds: f
         call,
         query=call.query + query,
         template=f"{call.template}?watch",
-        what=call.what.replace("get", "watch", 1),
+        what=call.what.replace("list", "watch", 1),
         read_timeout=seconds + GRACE,
     )
     end = time.monotonic() + seconds

@@ -1,0 +1,327 @@
+"""One suite for the Cluster port: what holds for the real API server holds for the fake."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+import pytest
+
+from helm_safe.core.objects import Object, ObjectRef, dig
+from helm_safe.kube.cluster import KubeCluster
+from helm_safe.model.errors import Conflict, Invalid, Missing
+from helm_safe.model.snapshot import Resource
+from helm_safe.ports import Cluster
+from tests.fakes.cluster import FakeCluster
+
+
+class World(NamedTuple):
+    cluster: Cluster
+    namespace: str
+    maps: Resource
+    deployments: Resource
+    secrets: Resource
+
+    def ref(self, name: str, kind: str = "ConfigMap") -> ObjectRef:
+        return ObjectRef("apps" if kind == "Deployment" else "", kind, self.namespace, name)
+
+    def map(self, name: str, **labels: str) -> Object:
+        return self.cluster.create(self.maps, config_map(name, self.namespace, labels))
+
+
+@pytest.fixture(params=["fake", pytest.param("real", marks=pytest.mark.cluster)])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    namespace = f"contract-{uuid.uuid4().hex[:8]}"
+    if request.param == "fake":
+        yield _world(FakeCluster(), namespace)
+        return
+    sandbox = request.getfixturevalue("sandbox")
+    cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
+    namespaces = cluster.served().preferred("", "Namespace")
+    assert namespaces is not None
+    cluster.create(namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    yield _world(cluster, namespace)
+    cluster.delete(namespaces, ObjectRef("", "Namespace", "", namespace))
+    cluster.close()
+
+
+def _world(cluster: Cluster, namespace: str) -> World:
+    served = cluster.served()
+    rows = [
+        served.preferred(group, kind) for group, kind in (("", "ConfigMap"), ("apps", "Deployment"), ("", "Secret"))
+    ]
+    maps, deployments, secrets = (row for row in rows if row is not None)
+    return World(cluster, namespace, maps, deployments, secrets)
+
+
+def config_map(name: str, namespace: str, labels: dict[str, str] | None = None) -> Object:
+    metadata: Object = {"name": name, "namespace": namespace, **({"labels": labels} if labels else {})}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"a": "1"}}
+
+
+def deployment(name: str, namespace: str, **spec: Any) -> Object:
+    container = {"name": "main", "image": "shop:1"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": {"containers": [container]}},
+            **spec,
+        },
+    }
+
+
+def test_discovery_tells_how_kinds_are_addressed(world: World) -> None:
+    assert (world.maps.plural, world.maps.namespaced) == ("configmaps", True)
+    assert world.deployments.gvk.api_version == "apps/v1"
+    assert {"get", "list", "watch", "patch", "delete"} <= world.deployments.verbs
+
+
+def test_absent_object_is_none(world: World) -> None:
+    assert world.cluster.get(world.maps, world.namespace, "nobody") is None
+
+
+def test_created_object_has_identity_and_can_be_read(world: World) -> None:
+    made = world.map("one")
+    read = world.cluster.get(world.maps, world.namespace, "one")
+    assert read is not None
+    assert read["kind"] == "ConfigMap"
+    assert dig(read, "metadata", "uid") == dig(made, "metadata", "uid")
+    assert dig(read, "metadata", "resourceVersion")
+
+
+def test_second_creation_is_a_conflict(world: World) -> None:
+    world.map("one")
+    with pytest.raises(Conflict) as caught:
+        world.map("one")
+    assert (caught.value.status, caught.value.reason) == (409, "AlreadyExists")
+
+
+def test_string_data_is_stored_as_data(world: World) -> None:
+    metadata = {"name": "s", "namespace": world.namespace}
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"k": "v"}}
+    assert world.cluster.create(world.secrets, secret)["data"] == {"k": "dg=="}
+
+
+def test_items_of_a_list_carry_their_type(world: World) -> None:
+    world.map("one")
+    listing = world.cluster.list(world.maps, world.namespace)
+    assert ("v1", "ConfigMap", "one") in [
+        (item["apiVersion"], item["kind"], item["metadata"]["name"]) for item in listing.items
+    ]
+    assert int(listing.resource_version) > 0
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ("tier=web", ["one"]),
+        ("tier!=web", ["two"]),
+        ("tier in (web,db)", ["one", "two"]),
+        ("tier notin (web)", ["two"]),
+        ("extra", ["two"]),
+        ("!extra", ["one"]),
+        ("tier=db,extra=yes", ["two"]),
+        ("tier=web,extra=yes", []),
+    ],
+)
+def test_label_selectors(world: World, labels: str, expected: list[str]) -> None:
+    world.map("one", tier="web")
+    world.map("two", tier="db", extra="yes")
+    found = world.cluster.list(world.maps, world.namespace, labels=labels).items
+    assert [n for item in found if (n := item["metadata"]["name"]) in ("one", "two")] == expected
+
+
+def test_field_selector_by_name(world: World) -> None:
+    world.map("one")
+    world.map("two")
+    found = world.cluster.list(world.maps, world.namespace, fields="metadata.name=two").items
+    assert [item["metadata"]["name"] for item in found] == ["two"]
+
+
+def test_merge_patch_sets_and_removes(world: World) -> None:
+    world.map("one")
+    patched = world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": None, "b": "2"}})
+    assert patched["data"] == {"b": "2"}
+
+
+def test_json_patch_and_its_failing_test(world: World) -> None:
+    world.map("one")
+    steps = [
+        {"op": "test", "path": "/data/a", "value": "1"},
+        {"op": "add", "path": "/metadata/annotations", "value": {"x/y": "2"}},
+    ]
+    assert world.cluster.patch(world.maps, world.ref("one"), steps, kind="json")["metadata"]["annotations"] == {
+        "x/y": "2"
+    }
+    steps = [{"op": "test", "path": "/data/a", "value": "9"}, {"op": "remove", "path": "/data/a"}]
+    with pytest.raises(Invalid) as caught:
+        world.cluster.patch(world.maps, world.ref("one"), steps, kind="json")
+    assert caught.value.status == 422
+
+
+def test_strategic_patch_merges_containers_by_name(world: World) -> None:
+    world.cluster.create(world.deployments, deployment("web", world.namespace))
+    containers = [{"name": "side", "image": "side:1"}]
+    patch = {"spec": {"template": {"spec": {"containers": containers}}}}
+    patched = world.cluster.patch(world.deployments, world.ref("web", "Deployment"), patch, kind="strategic")
+    names = {c["name"] for c in dig(patched, "spec", "template", "spec", "containers")}
+    assert names == {"main", "side"}
+
+
+def test_patch_of_an_absent_object_is_missing(world: World) -> None:
+    with pytest.raises(Missing):
+        world.cluster.patch(world.maps, world.ref("nobody"), {"data": {}})
+
+
+def test_stale_version_is_a_conflict_and_changes_nothing(world: World) -> None:
+    stale = world.map("one")["metadata"]["resourceVersion"]
+    world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "2"}})
+    with pytest.raises(Conflict) as caught:
+        world.cluster.patch(world.maps, world.ref("one"), {"metadata": {"resourceVersion": stale}, "data": {"a": "3"}})
+    assert caught.value.status == 409
+    read = world.cluster.get(world.maps, world.namespace, "one")
+    assert read is not None
+    assert read["data"] == {"a": "2"}
+
+
+def test_a_patch_that_changes_nothing_makes_no_new_version(world: World) -> None:
+    before = world.map("one")["metadata"]["resourceVersion"]
+    same = world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "1"}})
+    assert same["metadata"]["resourceVersion"] == before
+
+
+def test_generation_counts_changes_of_the_spec_only(world: World) -> None:
+    made = world.cluster.create(world.deployments, deployment("web", world.namespace))
+    ref = world.ref("web", "Deployment")
+    labelled = world.cluster.patch(world.deployments, ref, {"metadata": {"labels": {"a": "b"}}})
+    scaled = world.cluster.patch(world.deployments, ref, {"spec": {"replicas": 3}})
+    assert made["metadata"]["generation"] == labelled["metadata"]["generation"] == 1
+    assert scaled["metadata"]["generation"] == 2
+    assert scaled["spec"]["replicas"] == 3
+
+
+def test_selector_of_a_deployment_is_immutable(world: World) -> None:
+    world.cluster.create(world.deployments, deployment("web", world.namespace))
+    patch = {"spec": {"selector": {"matchLabels": {"app": "other"}}}}
+    with pytest.raises(Invalid) as caught:
+        world.cluster.patch(world.deployments, world.ref("web", "Deployment"), patch)
+    assert caught.value.status == 422
+
+
+def test_apply_of_anothers_field_conflicts_unless_forced(world: World) -> None:
+    ref, mine = world.ref("one"), config_map("one", world.namespace)
+    world.cluster.patch(world.maps, ref, mine, kind="apply", manager="first")
+    theirs = {**mine, "data": {"a": "2"}}
+    with pytest.raises(Conflict) as caught:
+        world.cluster.patch(world.maps, ref, theirs, kind="apply", manager="second")
+    assert caught.value.causes == (("first", ".data.a"),)
+    forced = world.cluster.patch(world.maps, ref, theirs, kind="apply", manager="second", force=True)
+    assert forced["data"] == {"a": "2"}
+
+
+def test_apply_removes_what_the_manager_no_longer_wants(world: World) -> None:
+    ref, wanted = world.ref("one"), config_map("one", world.namespace)
+    world.cluster.patch(world.maps, ref, {**wanted, "data": {"a": "1", "b": "2"}}, kind="apply", manager="first")
+    left = world.cluster.patch(world.maps, ref, wanted, kind="apply", manager="first")
+    assert left["data"] == {"a": "1"}
+
+
+def test_managed_fields_name_the_managers_and_an_entry_can_be_dropped(world: World) -> None:
+    world.map("one")
+    patched = world.cluster.patch(world.maps, world.ref("one"), {"data": {"z": "1"}}, manager="helm-safe")
+    entries = patched["metadata"]["managedFields"]
+    place = next(i for i, entry in enumerate(entries) if entry["manager"] == "helm-safe")
+    assert dig(entries[place], "fieldsV1", "f:data", "f:z") == {}
+    steps = [
+        {"op": "test", "path": f"/metadata/managedFields/{place}/manager", "value": "helm-safe"},
+        {"op": "remove", "path": f"/metadata/managedFields/{place}"},
+    ]
+    cleaned = world.cluster.patch(world.maps, world.ref("one"), steps, kind="json")
+    left = cleaned["metadata"].get("managedFields", [])
+    assert "helm-safe" not in [entry["manager"] for entry in left]
+    assert cleaned["data"] == {"a": "1", "z": "1"}
+
+
+def test_dry_run_tells_creation_change_refusal_and_conflict_apart(world: World) -> None:
+    wanted = deployment("web", world.namespace)
+    dry_run = world.cluster.dry_run
+    assert dry_run(world.deployments, wanted, manager="helm", force=False).status == 201
+    assert world.cluster.get(world.deployments, world.namespace, "web") is None
+    world.cluster.patch(world.deployments, world.ref("web", "Deployment"), wanted, kind="apply", manager="other")
+    assert dry_run(world.deployments, wanted, manager="helm", force=False).status == 200
+    moved = deployment("web", world.namespace, selector={"matchLabels": {"app": "new"}})
+    refused = dry_run(world.deployments, moved, manager="helm", force=True)
+    assert (refused.status, refused.accepted) == (422, False)
+    changed = deployment("web", world.namespace)
+    changed["spec"]["template"]["spec"]["containers"][0]["image"] = "shop:2"
+    conflict = dry_run(world.deployments, changed, manager="helm", force=False)
+    assert conflict.status == 409
+    assert [manager for manager, _ in conflict.conflicts] == ["other"]
+    assert dry_run(world.deployments, changed, manager="helm", force=True).status == 200
+
+
+def test_delete_says_whether_there_was_something_to_delete(world: World) -> None:
+    world.map("one")
+    assert world.cluster.delete(world.maps, world.ref("one")) is True
+    assert world.cluster.delete(world.maps, world.ref("one")) is False
+
+
+def test_delete_by_another_uid_leaves_the_object(world: World) -> None:
+    world.map("one")
+    assert world.cluster.delete(world.maps, world.ref("one"), uid="00000000-0000-0000-0000-000000000000") is False
+    assert world.cluster.get(world.maps, world.namespace, "one") is not None
+
+
+def test_finalizer_keeps_a_deleted_object_until_it_goes(world: World) -> None:
+    world.map("one")
+    world.cluster.patch(world.maps, world.ref("one"), {"metadata": {"finalizers": ["example.com/hold"]}})
+    assert world.cluster.delete(world.maps, world.ref("one")) is True
+    held = world.cluster.get(world.maps, world.namespace, "one")
+    assert held is not None
+    assert held["metadata"]["deletionTimestamp"]
+    world.cluster.patch(world.maps, world.ref("one"), {"metadata": {"finalizers": None}})
+    assert world.cluster.get(world.maps, world.namespace, "one") is None
+
+
+def test_watch_tells_what_happened_since_the_list(world: World) -> None:
+    world.map("before")
+    since = world.cluster.list(world.maps, world.namespace).resource_version
+    world.map("one")
+    world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "2"}})
+    world.cluster.delete(world.maps, world.ref("one"))
+    seen = []
+    watch = world.cluster.watch(world.maps, world.namespace, since=since, seconds=5, fields="metadata.name=one")
+    for kind, obj in watch:
+        if kind != "BOOKMARK":
+            seen.append((kind, obj["metadata"]["name"]))
+        if kind == "DELETED":
+            break
+    assert seen == [("ADDED", "one"), ("MODIFIED", "one"), ("DELETED", "one")]
+
+
+def test_a_pod_that_is_not_there_has_no_log(world: World) -> None:
+    assert world.cluster.logs(world.namespace, "nobody", "main") == ""
+
+
+def test_access_review(world: World) -> None:
+    assert world.cluster.allowed("list", world.deployments, world.namespace) is True
+
+
+def test_the_clock_is_that_of_the_server(world: World) -> None:
+    assert abs(world.cluster.now() - datetime.now(timezone.utc)) < timedelta(minutes=5)
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", "../../secrets/x"])
+def test_names_cannot_change_the_request(world: World, name: str) -> None:
+    world.map("one")
+    with pytest.raises(Invalid):
+        world.cluster.get(world.maps, world.namespace, name)
+    with pytest.raises(Invalid):
+        world.cluster.delete(world.maps, world.ref(name))
+    assert world.cluster.get(world.maps, world.namespace, "one") is not None
