@@ -40,6 +40,7 @@ def test_it_fires(case: Case) -> None:
     assert first.severity.value == case.severity or not case.severity
     assert first.status.value == case.status
     assert case.evidence in " | ".join(first.evidence)
+    assert any(each.severity.value == case.worst for each in findings) or not case.worst
     assert first.remediation or first.status.value == "unverified"
 
 

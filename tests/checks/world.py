@@ -168,7 +168,8 @@ def accepting(**reasons: str) -> Settings:
 
 
 class Case(NamedTuple):
-    """One world for one check. says: text that the message must hold; severity and status where they matter."""
+    """One world for one check. says: text that the message must hold; severity and status of the
+    first finding, and the worst severity of all, where they matter."""
 
     check: str
     name: str
@@ -180,6 +181,7 @@ class Case(NamedTuple):
     status: str = "fail"
     evidence: str = ""
     times: int = 1
+    worst: str = ""
 
 
 CASES: list[Case] = []

@@ -130,12 +130,12 @@ def a_hook_is_shown() -> Snapshot:
 SETTINGS = {"serviceAccountName": "undo"}
 
 
-@fires("HOOK-001", times=2, says="runs Job/undo")
+@fires("HOOK-001", times=2, worst="error", says="runs Job/undo")
 def a_hook_needs_an_account() -> Snapshot:
     return with_hook("pre-rollback", pod_spec=SETTINGS).snapshot()
 
 
-@fires("HOOK-001", times=2)
+@fires("HOOK-001", times=2, worst="error")
 def a_pre_rollback_hook_comes_before_the_targets_objects() -> Snapshot:
     account = obj("ServiceAccount", "undo")
     return with_hook("pre-rollback", pod_spec=SETTINGS, extra=(account,)).snapshot()
@@ -147,7 +147,7 @@ def a_post_rollback_hook_comes_after_them() -> Snapshot:
     return with_hook("post-rollback", pod_spec=SETTINGS, extra=(account,)).snapshot()
 
 
-@fires("HOOK-001", times=2)
+@fires("HOOK-001", times=2, worst="error")
 def a_hooks_image_cannot_be_pulled() -> Snapshot:
     waiting = {"name": "app", "state": {"waiting": {"reason": "ErrImagePull"}}}
     base = with_hook("pre-rollback")

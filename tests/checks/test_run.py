@@ -1,0 +1,94 @@
+"""Running all checks: what was accepted, what could not be read, and the order."""
+
+from __future__ import annotations
+
+import pytest
+
+from helm_safe.checks import CHECKS
+from helm_safe.checks.run import all_checks, needs, run_checks, verify_accept
+from helm_safe.core.findings import Status
+from helm_safe.model.errors import UsageError
+from helm_safe.model.settings import Settings
+from helm_safe.registry import load
+from tests.checks.world import accepting, deployment, obj, served, world
+
+
+def missing_account(**fields: object):
+    return world([deployment(pod={"serviceAccountName": "runner"})]).snapshot(**fields)
+
+
+def test_what_blocks_comes_first() -> None:
+    findings = run_checks(missing_account())
+    assert findings[0].check == "CFG-004"
+    assert [each.blocks for each in findings] == sorted((each.blocks for each in findings), reverse=True)
+
+
+def test_an_accepted_error_no_longer_blocks_and_carries_its_reason() -> None:
+    findings = run_checks(missing_account(settings=accepting(CFG_004="made by hand in a minute", HIST_007="drill")))
+    assert [each for each in findings if each.blocks] == []
+    waived = next(each for each in findings if each.check == "CFG-004")
+    assert (waived.status, waived.waiver) == (Status.WAIVED, "made by hand in a minute")
+
+
+def test_an_unverified_finding_cannot_be_accepted_away() -> None:
+    settings = accepting(DRY_001="sure")
+    findings = run_checks(missing_account(settings=settings))
+    assert next(each for each in findings if each.check == "DRY-001").status is Status.UNVERIFIED
+
+
+def test_accepting_an_unknown_check_names_the_near_ones() -> None:
+    with pytest.raises(UsageError) as caught:
+        verify_accept(Settings(accept={"CFG-04": "why"}))
+    assert "CFG-004" in caught.value.next_step
+
+
+def test_what_cannot_be_accepted_is_refused() -> None:
+    with pytest.raises(UsageError, match="API-REM-001"):
+        verify_accept(Settings(accept={"API-REM-001": "why not"}))
+
+
+def test_accepting_needs_a_reason() -> None:
+    with pytest.raises(UsageError, match="needs a reason"):
+        verify_accept(Settings(accept={"CFG-004": "  "}))
+
+
+def test_a_kind_that_may_not_be_listed_leaves_its_checks_unverified() -> None:
+    denied = {("", "Secret"): "403 Forbidden"}
+    snapshot = missing_account(denied=denied, served=served(deployment(), extra=[("", "Secret")]))
+    blind = [each for each in run_checks(snapshot) if each.status is Status.UNVERIFIED and each.object == "Secret"]
+    assert {each.check for each in blind} == {"CFG-003", "CFG-004", "HOOK-001"}
+    assert all("missing permission: list secrets" in each.evidence for each in blind)
+
+
+def test_a_kind_that_was_served_but_not_read_is_unverified() -> None:
+    snapshot = missing_account(listed=frozenset(), served=served(deployment(), extra=[("", "ResourceQuota")]))
+    found = [each for each in run_checks(snapshot) if each.check == "CAP-001" and each.object == "ResourceQuota"]
+    assert [each.status for each in found] == [Status.UNVERIFIED]
+
+
+def test_a_kind_that_the_cluster_lacks_is_no_finding() -> None:
+    snapshot = missing_account(listed=frozenset())
+    assert [each for each in run_checks(snapshot) if each.object == "HTTPRoute"] == []
+
+
+def test_the_table_loads_by_name_and_unknown_names_list_the_known() -> None:
+    assert load("CFG-004", CHECKS, noun="check").id == "CFG-004"
+    with pytest.raises(UsageError) as caught:
+        load("nonsense", CHECKS, noun="check", group="helm_safe.checks")
+    assert "HIST-001" in caught.value.next_step
+
+
+def test_needs_is_the_union_of_what_the_checks_ask_for() -> None:
+    asked = {need for check in all_checks() for need in check.needs}
+    assert set(needs()) == asked
+    assert ("", "Secret") in asked
+
+
+def test_secret_values_never_appear() -> None:
+    value = "aHVudGVyMg=="
+    old = obj("Secret", "keys", data={"password": value}, stringData={"other": "hunter2"})
+    new = obj("Secret", "keys", data={"password": "bmV3"}, immutable=True)
+    live = obj("Secret", "keys", data={"password": "sha256:" + "0" * 64})
+    text = repr(run_checks(world([old], [new], [live]).snapshot()))
+    assert value not in text
+    assert "hunter2" not in text
