@@ -14,7 +14,7 @@ from pathlib import Path
 from helm_safe.sandbox.agent import kubeconfig
 from helm_safe.sandbox.agent.addresses import Addresses
 from helm_safe.sandbox.agent.agent import Agent
-from helm_safe.sandbox.agent.api import connect
+from helm_safe.sandbox.agent.api import NO_ANSWER, ApiError, connect
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.container import Means
 from helm_safe.sandbox.agent.events import Recorder
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     try:
         asyncio.run(until_signalled(options))
-    except (kubeconfig.KubeconfigError, OSError) as error:
+    except (kubeconfig.KubeconfigError, ApiError, *NO_ANSWER) as error:
         sys.stderr.write(f"the pod agent cannot run: {error}\n")
         return CONFIGURATION
     return 0

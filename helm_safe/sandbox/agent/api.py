@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -16,6 +17,7 @@ from helm_safe.sandbox.agent.kubeconfig import Target
 
 STRATEGIC = "application/strategic-merge-patch+json"
 MERGE = "application/merge-patch+json"
+_PAUSE = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -32,12 +34,12 @@ class Gone(Exception):
     """The watch cannot go on from its resourceVersion: list again."""
 
 
-_TRANSIENT = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, TimeoutError)
+NO_ANSWER = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
 def _passing(error: BaseException) -> bool:
     busy = isinstance(error, ApiError) and error.status in (429, 500, 502, 503, 504)
-    return busy or isinstance(error, _TRANSIENT)
+    return busy or isinstance(error, NO_ANSWER)
 
 
 def passing_retries(*, attempts: int | None = 5) -> tenacity.AsyncRetrying:
@@ -114,8 +116,9 @@ class Api:
             try:
                 async for change in self._watch(path, selector, str(dig(listed, "metadata", "resourceVersion"))):
                     yield change
-            except (Gone, ApiError, *_TRANSIENT) as reason:
+            except (Gone, ApiError, *NO_ANSWER) as reason:
                 _log.info("listing %s again: %s", path, reason)
+                await asyncio.sleep(_PAUSE)
 
     async def _watch(self, path: str, selector: str, version: str) -> AsyncIterator[tuple[str, Object]]:
         while True:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from aiohttp import ClientError
-
 from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of
 from helm_safe.sandbox.agent import roles
+from helm_safe.sandbox.agent.api import NO_ANSWER
 from helm_safe.sandbox.agent.backoff import BackOff, seconds
 from helm_safe.sandbox.agent.clock import Clock, stamp
 from helm_safe.sandbox.agent.events import Recorder
@@ -71,6 +70,7 @@ class Container:
         self._state: Object = {"waiting": {"reason": "ContainerCreating" if spec.stays else "PodInitializing"}}
         self._last: Object = {}
         self._id = ""
+        self._env: dict[str, str] = {}
         self._trackers = {
             kind: Tracker(probe) for kind, probe in (probe_specs(spec.body) if spec.stays else {}).items()
         }
@@ -125,15 +125,15 @@ class Container:
     def behave(self) -> None:
         """The pod's annotations changed: a running process follows."""
         if self.process:
-            self.process.behave(self._behaviour({}))
+            self.process.behave(self._behaviour())
 
     async def run(self) -> int:
         """Start, and start again as the restart policy says. Returns the exit code of the last run."""
         probes = [asyncio.create_task(self._probe(tracker)) for tracker in self._trackers.values()]
         try:
             while True:
-                env = await self._prepare()
-                code = await self._run_once(env)
+                self._env = await self._prepare()
+                code = await self._run_once()
                 if not self._again(code):
                     return code
                 await self._back_off()
@@ -147,7 +147,7 @@ class Container:
         if process is None or process.exited.done():
             return
         began = self._means.clock.now()
-        with suppress(asyncio.TimeoutError, TimeoutError):
+        with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._pre_stop(), grace)
         left = grace - (self._means.clock.now() - began)
         await process.stop(max(left, _LEAST_GRACE))
@@ -200,8 +200,8 @@ class Container:
 
     # A run
 
-    async def _run_once(self, env: dict[str, str]) -> int:
-        process = self._process(env)
+    async def _run_once(self) -> int:
+        process = self._process()
         try:
             await process.start()
             self._begin(process)
@@ -211,21 +211,21 @@ class Container:
         self._ended(code)
         return code
 
-    def _process(self, env: dict[str, str]) -> Process:
+    def _process(self) -> Process:
         pod = self._room.pod
         self.restarts += 1
         log = self._means.logs.open(namespace_of(pod), uid_of(pod), self.spec.name, self.restarts)
         return Process(
             Identity(namespace_of(pod), name_of(pod), self._room.address),
             self.spec,
-            self._behaviour(env),
+            self._behaviour(),
             log=log,
             clock=self._means.clock,
             listen=self._means.listen,
         )
 
-    def _behaviour(self, env: dict[str, str]) -> roles.Behaviour:
-        given = parameters(self._room.pod, self.spec) | roles.environment_parameters(env)
+    def _behaviour(self) -> roles.Behaviour:
+        given = parameters(self._room.pod, self.spec) | roles.environment_parameters(self._env)
         ends = self.spec.restart != "Always" or not self.spec.stays
         return roles.behaviour(self.spec.image, given, ends=ends, init=not self.spec.stays)
 
@@ -277,7 +277,7 @@ class Container:
             if not readiness:
                 await self._means.clock.sleep(tracker.spec.period)
                 continue
-            with suppress(asyncio.TimeoutError, TimeoutError):
+            with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), tracker.spec.period)
             self._nudge.clear()
 
@@ -324,7 +324,7 @@ class Container:
         if action := mapping(hook, "httpGet"):
             try:
                 await self._means.prober.hook_request(action, Subject(self.spec, self._room.address))
-            except (OSError, ClientError, ValueError) as error:
+            except (*NO_ANSWER, ValueError) as error:
                 self._say("Warning", "FailedPreStopHook", f"PreStopHook failed: {error}")
 
     def _say(self, kind: str, reason: str, message: str) -> None:

@@ -9,10 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from aiohttp import ClientError
-
 from helm_safe.core.objects import Object, dig, name_of, namespace_of
-from helm_safe.sandbox.agent.api import ApiError
+from helm_safe.sandbox.agent.api import NO_ANSWER, ApiError
 from helm_safe.sandbox.agent.clock import Clock, stamp
 from helm_safe.sandbox.agent.podspec import uid_of
 
@@ -76,7 +74,7 @@ class Recorder:
             else:
                 await self._api.create(folder, entry.body)
             entry.written = entry.count
-        except (ApiError, ClientError, TimeoutError) as error:
+        except (ApiError, *NO_ANSWER) as error:
             # An event is a courtesy: its namespace may be going away, and nothing waits for it.
             _log.info("an event was not written: %s", error)
 

@@ -8,11 +8,9 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any, Protocol
 
-from aiohttp import ClientError
-
-from helm_safe.core.objects import Object, dig, namespace_of
+from helm_safe.core.objects import Object, annotations_of, dig, namespace_of
 from helm_safe.sandbox.agent.addresses import Addresses
-from helm_safe.sandbox.agent.api import ApiError
+from helm_safe.sandbox.agent.api import NO_ANSWER, ApiError
 from helm_safe.sandbox.agent.clock import stamp
 from helm_safe.sandbox.agent.container import Container, Means
 from helm_safe.sandbox.agent.podspec import (
@@ -59,15 +57,18 @@ class PodLife:
         self._deleted = asyncio.Event()
         self._dirty = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._sidecars_end = asyncio.Lock()
+        self._deadline: float | None = None
         self._written: Object = {}
         if deleted(pod):
             self._deleted.set()
 
     def update(self, pod: Object) -> None:
         """The object changed in the API."""
-        self.pod = pod
-        for each in self.containers:
-            each.behave()
+        before, self.pod = self.pod, pod
+        if annotations_of(before) != annotations_of(pod):
+            for each in self.containers:
+                each.behave()
         if deleted(pod):
             self._deleted.set()
         self.changed()
@@ -89,9 +90,10 @@ class PodLife:
             finally:
                 publisher.cancel()
                 self._release()
-        if not self._gone.is_set():
+        while not self._gone.is_set():
+            self._dirty.clear()
             await self._attempt(self._api.remove(self.pod))
-            await self._gone.wait()
+            await self._wait_for(self._dirty)
         self.means.logs.remove(namespace_of(self.pod), uid_of(self.pod))
 
     # Life
@@ -140,7 +142,7 @@ class PodLife:
                 mains = [each for each in self.containers if not each.spec.init]
                 await asyncio.gather(*(each.run() for each in mains))
                 self.ending = True
-                await self._end_sidecars(grace_seconds(self.pod))
+                await self._end_sidecars()
         finally:
             for task in sidecars:
                 task.cancel()
@@ -171,23 +173,28 @@ class PodLife:
     async def _terminate(self, life: asyncio.Task[None]) -> None:
         """As the kubelet: main containers first, sidecars in what is left of the grace period, in reverse order."""
         self.ending = True
-        grace, began = grace_seconds(self.pod), self.means.clock.now()
+        grace = grace_seconds(self.pod)
+        self._deadline = self.means.clock.now() + grace
         mains = [each for each in self.containers if not each.spec.sidecar and each.running]
         for each in mains:
             self.means.events.record(
                 self.pod, "Normal", "Killing", f"Stopping container {each.spec.name}", each.spec.name
             )
         await self._unless_gone(asyncio.gather(*(each.end(grace) for each in mains)))
-        await self._unless_gone(self._end_sidecars(grace - (self.means.clock.now() - began)))
+        await self._unless_gone(self._end_sidecars())
         # The containers' own tasks note the exits; those that only wait (a back-off, an image) have no exit to note.
         await asyncio.wait([life], timeout=0.05)
         self._final = True
         if not self._gone.is_set():
             await self._publish()
 
-    async def _end_sidecars(self, grace: float) -> None:
-        for each in reversed([each for each in self.containers if each.spec.sidecar and each.running]):
-            await each.end(max(0.0, grace))
+    async def _end_sidecars(self) -> None:
+        """One caller ends them; another one waits until they are."""
+        async with self._sidecars_end:
+            for each in reversed([each for each in self.containers if each.spec.sidecar and each.running]):
+                now = self.means.clock.now()
+                deadline = now + grace_seconds(self.pod) if self._deadline is None else self._deadline
+                await each.end(max(0.0, deadline - now))
 
     async def _unless_gone(self, work: Awaitable[Any]) -> None:
         """Await the work, but no longer than the pod's object exists."""
@@ -239,7 +246,7 @@ class PodLife:
             if error.status >= 500:
                 self._dirty.set()
             return False
-        except (ClientError, TimeoutError) as error:
+        except NO_ANSWER as error:
             _log.warning("pod %s: %s", key_of(self.pod), error)
             self._dirty.set()
             return False

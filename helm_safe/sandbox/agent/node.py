@@ -6,10 +6,8 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from aiohttp import ClientError
-
 from helm_safe.core.objects import Object, dig
-from helm_safe.sandbox.agent.api import MERGE, Api, ApiError
+from helm_safe.sandbox.agent.api import MERGE, NO_ANSWER, Api, ApiError
 from helm_safe.sandbox.agent.clock import Clock, micro_stamp, stamp
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
@@ -80,7 +78,7 @@ class Node:
         while True:
             try:
                 await self.beat()
-            except (ApiError, ClientError, TimeoutError) as error:
+            except (ApiError, *NO_ANSWER) as error:
                 # Early on the Lease's namespace is not there yet; later the next beat repairs what this one missed.
                 _log.info("the node's heartbeat failed: %s", error)
                 await self._clock.sleep(0.5)

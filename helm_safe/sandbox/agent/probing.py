@@ -56,7 +56,7 @@ class Prober:
         """The result of one probe; what takes longer than its timeout has failed."""
         try:
             return await asyncio.wait_for(self._act(probe, subject), probe.timeout)
-        except (TimeoutError, asyncio.TimeoutError):
+        except asyncio.TimeoutError:
             return Result(Outcome.FAILURE, f"{_name(probe)}: context deadline exceeded (timeout {probe.timeout:g}s)")
         except (OSError, aiohttp.ClientError, ValueError) as error:
             return Result(Outcome.FAILURE, f"{_name(probe)}: {error}")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from helm_safe.core.objects import Object, dig, mapping, namespace_of, sequence
-from helm_safe.sandbox.agent.api import ApiError
+from helm_safe.sandbox.agent.api import NO_ANSWER, ApiError
 from helm_safe.sandbox.agent.clock import Clock
 
 _FRESH = 1.0
@@ -105,9 +105,11 @@ class References:
         try:
             return await self._api.get(path)
         except ApiError as error:
-            if error.status != 404:
-                raise
-            return None
+            if error.status == 404:
+                return None
+            raise MissingReference(f"failed to read {path.rpartition('/')[2]}: {error}") from error
+        except NO_ANSWER as error:
+            raise MissingReference(f"failed to read {path.rpartition('/')[2]}: {error}") from error
 
 
 def _sources(volume: Any) -> Iterator[tuple[str, Any, str]]:
