@@ -60,7 +60,8 @@ class HttpListener:
         self._runner = runner
 
     async def close(self, drain: float) -> None:
-        self._runner._shutdown_timeout = drain  # noqa: SLF001 - known only now; the constructor is its one public setter
+        # aiohttp takes 0 for "without end".
+        self._runner._shutdown_timeout = max(drain, 0.001)  # noqa: SLF001 - known only now; the constructor is its one public setter
         await self._runner.cleanup()
 
 

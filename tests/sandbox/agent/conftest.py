@@ -10,6 +10,7 @@ from random import Random
 import pytest
 
 from helm_safe.sandbox.agent.addresses import Addresses
+from helm_safe.sandbox.agent.api import ApiError
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.container import Means
 from helm_safe.sandbox.agent.lifecycle import PodLife
@@ -17,7 +18,6 @@ from helm_safe.sandbox.agent.logs import Logs
 from helm_safe.sandbox.agent.probes import Outcome
 from helm_safe.sandbox.agent.probing import Result
 from helm_safe.sandbox.agent.references import References
-from helm_safe.sandbox.agent.api import ApiError
 
 
 class _Selector(selectors.DefaultSelector):

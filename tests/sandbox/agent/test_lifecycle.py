@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_restarts_back_off_as_the_kubelets_do(story, pod):
         world.live(pod(annotations={"role": "crash"}))
         await asyncio.sleep(1500)
         starts = [at for at, reason, _ in world.events if reason == "Started"]
-        waits = [round(later - earlier - 0.5) for earlier, later in zip(starts, starts[1:], strict=False)]
+        waits = [round(later - earlier - 0.5) for earlier, later in itertools.pairwise(starts)]
         assert waits[:8] == [0, 10, 20, 40, 80, 160, 300, 300]
 
     story(tell)
