@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rbac": ("helm_safe.cli.rbac", "the least Role that a run needs, as a manifest"),
     "completion": ("helm_safe.cli.completion", "shell completion for bash, zsh, fish and PowerShell"),
     "sandbox": ("helm_safe.cli.sandbox", "a disposable real cluster on this machine"),
-    "__complete": ("helm_safe.cli.completion", "candidates for a shell"),
+    "__complete": ("helm_safe.cli.candidates", "candidates for a shell"),
 }
 
 HIDDEN = ("__complete",)

@@ -78,12 +78,8 @@ class HelmBinary:
             raise UsageError(f"{self.path} cannot be run any more: {error.strerror}", _WHERE) from error
 
     def _environment(self, release: Release) -> dict[str, str]:
-        """Namespace, context, credentials and driver reach helm by its own variables, never as arguments.
-
-        HELM_DEBUG would print what it sends; plugins have no part in these calls and could break them.
-        """
-        own = {"HELM_NAMESPACE": release.namespace, "HELM_DEBUG": "false", "HELM_NO_PLUGINS": "1"}
-        return {**self.environ, **own}
+        """Namespace, context, credentials and driver reach helm by its own variables, never as arguments."""
+        return {**_quiet(self.environ), "HELM_NAMESPACE": release.namespace}
 
 
 def find_helm(environ: Mapping[str, str]) -> HelmBinary:
@@ -115,12 +111,29 @@ def _locate(environ: Mapping[str, str]) -> str:
 def _probe(path: str, environ: Mapping[str, str]) -> HelmVersion:
     arguments = [path, "version", "--template", "{{.Version}}"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        code = _run(arguments, {**environ, "HELM_DEBUG": "false", "HELM_NO_PLUGINS": "1"}, out, err)
+        code = _run(arguments, _quiet(environ), out, err)
         answer = _text(out, 200).strip()
     version = parse_version(answer)
     if code or version is None:
         raise UsageError(f"{path} did not tell its version, so it is not a helm that can be used", _WHERE)
     return version
+
+
+def candidates(environ: Mapping[str, str], words: Sequence[str], *, timeout: float) -> list[str]:
+    """What Helm offers a shell after `words`; nothing where it does not know, does not answer or is missing."""
+    try:
+        command = [_locate(environ), "__complete", *words]
+        with tempfile.TemporaryFile() as out:
+            _run(command, _quiet(environ), out, subprocess.DEVNULL, timeout)
+            lines = _text(out, OUTPUT_LIMIT).splitlines()
+    except UsageError:
+        return []
+    return [line for line in lines if not line.startswith(":")]
+
+
+def _quiet(environ: Mapping[str, str]) -> dict[str, str]:
+    """HELM_DEBUG would print what helm sends; plugins have no part in our calls and could break them."""
+    return {**environ, "HELM_DEBUG": "false", "HELM_NO_PLUGINS": "1"}
 
 
 def parse_version(answer: str) -> HelmVersion | None:
@@ -129,14 +142,21 @@ def parse_version(answer: str) -> HelmVersion | None:
     return HelmVersion(int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
-def _run(command: Sequence[str], environ: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> int:
+def _run(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    out: IO[bytes],
+    err: IO[bytes] | int,
+    timeout: float | None = None,
+) -> int:
     """Run what only reads; it may be killed when it does not answer."""
+    limit = QUICK if timeout is None else timeout
     try:
         done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=QUICK, check=False
+            command, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=err, timeout=limit, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise UsageError(f"{command[0]} {command[1]} gave no answer within {QUICK:.0f} s", _WHERE) from error
+        raise UsageError(f"{command[0]} {command[1]} gave no answer within {limit:.0f} s", _WHERE) from error
     except OSError as error:
         raise UsageError(f"{command[0]} cannot be run: {error.strerror}", _WHERE) from error
     return done.returncode
