@@ -18,6 +18,7 @@ Redirects are not followed, answers are bounded, credentials are read again once
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections import Counter
@@ -51,10 +52,17 @@ _BUSY = (429, 502, 503, 504)
 
 
 class Client:
-    """Requests to one API server; safe to share between threads."""
+    """Requests to one API server; safe to share between threads.
 
-    def __init__(self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    silence: the most seconds that any call waits for the next piece of an answer. `calls` counts requests by verb and
+    path template.
+    """
+
+    def __init__(
+        self, connection: Connection, *, sleep: Callable[[float], None] = time.sleep, silence: float = math.inf
+    ) -> None:
         self.connection = connection
+        self._silence = silence
         self.calls: Counter[tuple[str, str]] = Counter()
         self._sleep = sleep
         self._transport = Transport(connection)
@@ -150,7 +158,7 @@ class Client:
                 call.path + (f"?{urlencode(call.query)}" if call.query else ""),
                 {"Accept": call.accept, "Content-Type": call.content_type},
                 None if call.body is None else json.dumps(call.body, separators=(",", ":")).encode(),
-                urllib3.Timeout(connect=CONNECT_TIMEOUT, read=call.read_timeout),
+                urllib3.Timeout(connect=CONNECT_TIMEOUT, read=min(call.read_timeout, self._silence)),
             )
         except (NewConnectionError, urllib3.exceptions.ConnectTimeoutError, ProxyError) as error:
             raise Again(self._no_connection(error)) from None
