@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
@@ -16,11 +15,9 @@ from helm_safe.checks.catalogue import markdown
 from helm_safe.checks.run import all_checks
 from helm_safe.core.findings import Finding
 from helm_safe.registry import resolve
-from tests.checks.world import CASES, Case
+from tests.checks.cases import CASES
+from tests.checks.world import Case
 
-CASE_FOLDER = Path(__file__).parent / "cases"
-for module in sorted(CASE_FOLDER.glob("[a-z]*.py")):
-    import_module(f"tests.checks.cases.{module.stem}")
 HELPERS = {"base", "run", "facts", "past", "immutability", "secrets", "missing", "migrations", "catalogue"}
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from helm_safe.checks.run import run_checks
 from helm_safe.core.objects import Object
 from helm_safe.model.snapshot import DryRun, Snapshot
-from tests.checks.world import CASES, HELM4, container, deployment, hook, obj, service, world
+from tests.checks.cases import CASES
+from tests.checks.world import HELM4, container, deployment, hook, obj, service, world
 
 SCALARS = st.one_of(
     st.none(),
