@@ -84,10 +84,19 @@ class KubeCluster:
         reading = _reading(target("GET", resource, ref.namespace, ref.name, subresource))
         return writes.patch(self.client, replace(call, content_type=_PATCHES[kind]), kind, reading)
 
-    def delete(self, resource: Resource, ref: ObjectRef, *, uid: str = "", propagation: str = "Background") -> bool:
+    def delete(
+        self,
+        resource: Resource,
+        ref: ObjectRef,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        propagation: str = "Background",
+    ) -> bool:
         options: dict[str, Any] = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": propagation}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        bound = {"uid": uid, "resourceVersion": resource_version}
+        if any(bound.values()):
+            options["preconditions"] = {key: value for key, value in bound.items() if value}
         call = _writing(target("DELETE", resource, ref.namespace, ref.name), options)
         return writes.delete(self.client, call, uid, _reading(target("GET", resource, ref.namespace, ref.name)))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from helm_safe.core.objects import mapping, sequence
+from helm_safe.kube import plugin_policy
 from helm_safe.kube.answers import shown
 from helm_safe.kube.kubeconfig import Kubeconfig, pem, read_file
 from helm_safe.model.errors import Unreachable
@@ -92,6 +93,8 @@ def _from_plugin(user: Mapping[str, Any], plugin: ExecContext) -> Credentials:
     program = shutil.which(command, path=plugin.env.get("PATH"))
     if not program:
         raise _plugin_failed(spec, plugin, "it is not installed or not executable")
+    if why := plugin_policy.refused(program, plugin.env):
+        raise _plugin_failed(spec, plugin, why)
     interactive = spec.get("interactiveMode") != "Never" and sys.stdin is not None and sys.stdin.isatty()
     if spec.get("interactiveMode") == "Always" and not interactive:
         raise _plugin_failed(spec, plugin, "it must ask on a terminal, and there is none")
