@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from helm_safe.checks.base import AUTOSCALER, SCALED_OBJECT
@@ -15,11 +15,12 @@ from helm_safe.core.objects import (
     dig,
     labels_of,
     mapping,
+    name_of,
     namespace_of,
     selects,
     sequence,
 )
-from helm_safe.core.workloads import WorkloadKind, pod_template, selects_pod, template_labels, workload_of
+from helm_safe.core.workloads import WorkloadKind, pod_selector, pod_template, template_labels, workload_of
 from helm_safe.model.changes import kept
 from helm_safe.model.revisions import Hook, Revision
 from helm_safe.model.snapshot import Snapshot
@@ -49,10 +50,11 @@ def workloads(revision: Revision, *, long_running: bool = False) -> Iterator[Wor
 
 def pods_of(snapshot: Snapshot, workload: Workload) -> list[Object]:
     """The live pods that the workload's selector matches."""
+    selected = pod_selector(workload.obj)
     return [
         pod
-        for pod in snapshot.of_kind("", "Pod")
-        if namespace_of(pod) == workload.ref.namespace and selects_pod(workload.obj, labels_of(pod))
+        for ref, pod in snapshot.live.items()
+        if ref.kind == "Pod" and ref.namespace == workload.ref.namespace and selected(labels_of(pod))
     ]
 
 
@@ -150,18 +152,20 @@ def between(snapshot: Snapshot) -> list[Revision]:
     return [revision for revision in snapshot.history.revisions if first < revision.number <= last]
 
 
-def waiting_reason(pod: Object, image: str) -> str:
-    """Why a container with that image waits, e.g. ImagePullBackOff; "" where it does not."""
-    statuses = sequence(pod, "status", "initContainerStatuses") + sequence(pod, "status", "containerStatuses")
-    wanted = {str(dig(c, "name")) for c in _all_specs(pod) if dig(c, "image") == image}
-    for status in statuses:
-        if str(dig(status, "name")) in wanted:
-            return str(dig(status, "state", "waiting", "reason") or "")
-    return ""
+def waiting(pods: Iterable[Object]) -> Iterator[tuple[str, str, str]]:
+    """(image, reason, pod's name) of every container that waits, e.g. for ImagePullBackOff."""
+    for pod in pods:
+        for field in ("initContainer", "container"):
+            for status in sequence(pod, "status", f"{field}Statuses"):
+                reason = dig(status, "state", "waiting", "reason")
+                if reason:
+                    yield _image(pod, field, dig(status, "name")), str(reason), name_of(pod)
 
 
-def _all_specs(pod: Object) -> list[object]:
-    return sequence(pod, "spec", "initContainers") + sequence(pod, "spec", "containers")
+def _image(pod: Object, field: str, name: object) -> str:
+    """The image as the pod's spec spells it: the status holds the resolved one."""
+    spec = next((each for each in sequence(pod, "spec", f"{field}s") if dig(each, "name") == name), None)
+    return str(dig(spec, "image") or "")
 
 
 def annotation(obj: Object, name: str) -> str:

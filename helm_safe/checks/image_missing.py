@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from helm_safe.checks.base import INFO, NODE, POD, WARNING, Check
-from helm_safe.checks.facts import waiting_reason, workloads
+from helm_safe.checks.facts import waiting, workloads
 from helm_safe.core.findings import Finding, Severity, Status
-from helm_safe.core.objects import Object, dig, name_of, sequence
+from helm_safe.core.objects import dig, sequence
 from helm_safe.core.workloads import images
 from helm_safe.model.snapshot import Snapshot
 
@@ -20,22 +20,21 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
     for workload in workloads(snapshot.change.target):
         for image in images(workload.template):
             users[image].append(str(workload.ref))
-    pods, seen = snapshot.of_kind(*POD), _seen(snapshot)
+    failures, seen = pull_failures(snapshot), _seen(snapshot)
     for image, owners in users.items():
-        failure = pull_failure(pods, image)
-        if failure:
-            yield _broken(image, owners, failure)
+        if image in failures:
+            yield _broken(image, owners, failures[image])
         elif canonical(image) not in seen:
             yield _unseen(image, owners)
 
 
-def pull_failure(pods: list[Object], image: str) -> str:
-    """Which live pod cannot pull the image and why; "" where none says so."""
-    for pod in pods:
-        reason = waiting_reason(pod, image)
-        if reason in _PULL_FAILURES:
-            return f"Pod/{name_of(pod)} waits: {reason}"
-    return ""
+def pull_failures(snapshot: Snapshot) -> dict[str, str]:
+    """Image -> which live pod cannot pull it and why."""
+    return {
+        image: f"Pod/{name} waits: {reason}"
+        for image, reason, name in waiting(snapshot.of_kind(*POD))
+        if reason in _PULL_FAILURES
+    }
 
 
 def canonical(image: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from helm_safe.checks.base import ACCOUNT, CLAIM, CONFIG_MAP, ERROR, INFO, POD, SECRET, Check
 from helm_safe.checks.facts import removed_objects, rollback_hooks
-from helm_safe.checks.image_missing import pull_failure
+from helm_safe.checks.image_missing import pull_failures
 from helm_safe.checks.missing import missing_references
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, ObjectRef, gvk_of, name_of, namespace_of
@@ -52,10 +52,10 @@ def _lacks(snapshot: Snapshot, hook: Hook, obj: Object, made: dict[ObjectRef, Ob
     lost = {} if "pre-rollback" in hook.events else removed_objects(snapshot)
     for each in missing_references(snapshot, template, ref.namespace, made, lost):
         yield _broken(ref, f"needs {each.name}, which {each.gone} when it runs", each.used.where)
+    failures = pull_failures(snapshot)
     for image in images(template):
-        failure = pull_failure(snapshot.of_kind(*POD), image)
-        if failure:
-            yield _broken(ref, f"needs the image {image}, which cannot be pulled", failure)
+        if image in failures:
+            yield _broken(ref, f"needs the image {image}, which cannot be pulled", failures[image])
 
 
 def _broken(ref: ObjectRef, what: str, evidence: str) -> Finding:

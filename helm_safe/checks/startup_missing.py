@@ -20,10 +20,10 @@ _LONGEST_START = 1800.0
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
     for workload in workloads(snapshot.change.target, long_running=True):
-        pods = pods_of(snapshot, workload)
-        for container in containers(workload.template):
-            if probe(container, LIVENESS) and not probe(container, STARTUP):
-                yield from _judge(workload, container, starts(pods, container_name(container)))
+        unguarded = [c for c in containers(workload.template) if probe(c, LIVENESS) and not probe(c, STARTUP)]
+        pods = pods_of(snapshot, workload) if unguarded else []
+        for container in unguarded:
+            yield from _judge(workload, container, starts(pods, container_name(container)))
 
 
 def starts(pods: list[Object], container: str) -> list[float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, gvk_of, label_selector_matches, mapping, selects, sequence
@@ -112,13 +113,18 @@ def template_labels(obj: Mapping[str, Any]) -> dict[str, str]:
 
 def selects_pod(obj: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether the selector of a workload matches a pod's labels; without a selector its template's labels decide."""
+    return pod_selector(obj)(labels)
+
+
+def pod_selector(obj: Mapping[str, Any]) -> Callable[[Mapping[str, str]], bool]:
+    """`selects_pod` of one workload, for many pods."""
     row = workload_of(obj)
     selector = mapping(obj, *row.selector) if row and row.selector else {}
     if row and row.kind in ("ReplicationController", "DeploymentConfig"):
-        return selects(selector, labels)
+        return partial(selects, selector)
     if not selector:
-        return selects(template_labels(obj), labels)
-    return label_selector_matches(selector, labels)
+        return partial(selects, template_labels(obj))
+    return partial(label_selector_matches, selector)
 
 
 def ports(container: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -9,7 +9,7 @@ from helm_safe.core.objects import Object
 from helm_safe.model.revisions import Hook
 from helm_safe.model.settings import NativeOptions, Settings
 from helm_safe.model.snapshot import DryRun, Served, Snapshot
-from tests.checks.world import HELM4, World, container, deployment, fires, hook, obj, quiet, ref, served, world
+from tests.checks.world import HELM3, HELM4, World, container, deployment, fires, hook, obj, quiet, ref, served, world
 
 WEB = ref("Deployment", "web", "apps")
 
@@ -157,6 +157,11 @@ def own_manager() -> Snapshot:
 @quiet("SSA-001", "CLIENT-001")
 def conflicts_are_forced() -> Snapshot:
     return conflict("kubectl", force_conflicts=True)
+
+
+@quiet("SSA-001")
+def helm3_applies_client_side() -> Snapshot:
+    return replace(conflict("kubectl"), helm=HELM3)
 
 
 @quiet("SSA-001")
