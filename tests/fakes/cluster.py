@@ -186,12 +186,22 @@ class FakeCluster:
         self._wrote("patch", resource, stored)
         return self._as(resource, stored)
 
-    def delete(self, resource: Resource, ref: ObjectRef, *, uid: str = "", propagation: str = "Background") -> bool:
+    def delete(
+        self,
+        resource: Resource,
+        ref: ObjectRef,
+        *,
+        uid: str = "",
+        resource_version: str = "",
+        propagation: str = "Background",
+    ) -> bool:
         self._before("delete", resource)
         key = _at(resource, ref.namespace, ref.name)
         found = self.objects.get(key)
         if found is None or (uid and dig(found, "metadata", "uid") != uid):
             return False
+        if resource_version and dig(found, "metadata", "resourceVersion") != resource_version:
+            raise Conflict("the object has been modified", status=409, reason="Conflict")
         if dig(found, "metadata", "finalizers"):
             found["metadata"].setdefault("deletionTimestamp", rules.stamp(self.clock()))
             self._store(key, found, "MODIFIED")

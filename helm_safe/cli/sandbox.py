@@ -1,0 +1,191 @@
+"""`sandbox up|down|status|exec|env|build|purge|demo`: a disposable real cluster on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helm_safe.cli import options
+from helm_safe.model.errors import OK, UsageError
+
+if TYPE_CHECKING:
+    from helm_safe.sandbox.cluster import Sandbox
+
+VERBS = {
+    "up": "bring it up (builds its programs the first time)",
+    "down": "take it down; nothing is left but the built programs",
+    "status": "what is up",
+    "exec": "run a command against it: exec -- CMD ...",
+    "env": "export lines for a shell",
+    "build": "build its programs now",
+    "purge": "remove the built programs",
+    "demo": "a broken release under load: plain helm rollback beside safe-rollback",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(f"  {verb:<7} {words}" for verb, words in VERBS.items())
+    parser.add_argument("verb", choices=tuple(VERBS), metavar="VERB", help=" | ".join(VERBS))
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="for exec: -- CMD ...")
+    add_flags(parser)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--name", default="default", help="several sandboxes can be up at once")
+    parser.add_argument("--binaries", type=Path, metavar="DIR", help="use programs that you have")
+    parser.add_argument("--foreground", action="store_true", help="up: stay; Ctrl-C takes it down")
+    parser.add_argument("--inside", action="store_true", help="exec: in the sandbox's own network")
+    parser.add_argument("--helm", choices=("3", "4"), default="4", help="demo: which helm")
+    parser.add_argument("--keep", action="store_true", help="demo: leave the sandbox up")
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Flags may stand on either side of the verb; what follows `--` belongs to the command of exec."""
+    if args.verb == "exec":
+        flags, command = _split(args.words)
+        args.words = command
+    else:
+        flags = args.words
+    parser = options.Parser(prog=f"helm-safe sandbox {args.verb}", description=VERBS[args.verb])
+    add_flags(parser)
+    parser.parse_args(flags, namespace=args)
+    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "up": _up, "down": _down, "status": _status, "exec": _exec,
+        "env": _env, "build": _build, "purge": _purge, "demo": _demo,
+    }  # fmt: skip
+    return verbs[args.verb](args)
+
+
+def say(text: str) -> None:
+    """Progress goes to stderr: stdout carries what was asked for."""
+    print(f"sandbox: {text}", file=sys.stderr, flush=True)  # noqa: T201 - one line at a time
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    if "--" in words:
+        at = words.index("--")
+        return words[:at], words[at + 1 :]
+    return [], words
+
+
+def _up(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox.cluster import Sandbox
+
+    sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
+    if args.output == "text":
+        print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")  # noqa: T201 - for a shell to read
+        say(f"up; API server {sandbox.api_url}, gateway {sandbox.gateway_url}")
+    else:
+        _write(args, document(sandbox))
+    if args.foreground:
+        _stay(sandbox)
+    return OK
+
+
+def _stay(sandbox: Sandbox) -> None:
+    say("Ctrl-C takes it down")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        say("taking it down")
+    finally:
+        sandbox.down()
+
+
+def _down(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox.cluster import Sandbox
+
+    Sandbox.attach(args.name).down()
+    say(f"{args.name} is down; the built programs stay (remove them with: helm-safe sandbox purge)")
+    return OK
+
+
+def _status(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox import cache, layout
+    from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.progress import megabytes
+
+    found = [Sandbox.attach(name) for name in layout.sweep()]
+    if args.output != "text":
+        _write(args, {"sandboxes": [document(each) for each in found], "cache": str(cache.root())})
+        return OK
+    for each in found:
+        print(f"{each.spec.name}: up, {each.api_url}, gateway {each.gateway_url}, {each.kubeconfig}")  # noqa: T201
+    if not found:
+        print("no sandbox is up")  # noqa: T201 - one line
+    print(f"built programs: {megabytes(cache.size(cache.root()))} in {cache.root()}")  # noqa: T201 - one line
+    return OK
+
+
+def document(sandbox: Sandbox) -> dict[str, Any]:
+    return {
+        "name": sandbox.spec.name,
+        "kubeconfig": str(sandbox.kubeconfig),
+        "apiServer": sandbox.api_url,
+        "gateway": sandbox.gateway_url if sandbox.spec.isolated else "",
+        "dataPlane": sandbox.spec.isolated,
+    }
+
+
+def _exec(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox.cluster import Sandbox
+
+    if not args.words:
+        raise UsageError("the command to run is missing", "Usage: helm-safe sandbox exec -- kubectl get pods -A")
+    sandbox = Sandbox.attach(args.name, binaries=args.binaries)
+    sandbox.link(args.words[0])
+    command = sandbox.inside(args.words) if args.inside else args.words
+    try:
+        return subprocess.run(command, env={**os.environ, **sandbox.env()}, check=False).returncode
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no program called {args.words[0]}") from error
+
+
+def _env(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox.cluster import Sandbox
+
+    for name, value in Sandbox.attach(args.name, binaries=args.binaries).env().items():
+        print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - for a shell to read
+    return OK
+
+
+def _build(args: argparse.Namespace) -> int:
+    from helm_safe.sandbox.programs import Programs
+
+    programs = Programs(args.binaries, say)
+    programs.ensure_core()
+    programs.ensure_crds()
+    for name in ("helm3", "traefik"):
+        programs.ensure(name)
+    return OK
+
+
+def _purge(args: argparse.Namespace) -> int:  # noqa: ARG001 - the same form as its siblings
+    from helm_safe.sandbox import cache, layout
+    from helm_safe.sandbox.progress import megabytes
+
+    if layout.sweep():
+        raise UsageError("a sandbox is up", "Take it down first: helm-safe sandbox down")
+    say(f"removed {megabytes(cache.purge())} in {cache.root()}")
+    return OK
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from helm_safe.cli import demo
+
+    return demo.run(args)
+
+
+def _write(args: argparse.Namespace, body: Any) -> None:
+    from helm_safe.report.document import write_document
+
+    write_document(body, args.output)

@@ -1,0 +1,209 @@
+"""A sandbox as other parts use it: bring it up, find it again, take it down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from helm_safe.sandbox import guardian, layout
+from helm_safe.sandbox.errors import NotUp, SandboxError, Unsupported
+from helm_safe.sandbox.network import free_ports, listen
+from helm_safe.sandbox.programs import Programs
+from helm_safe.sandbox.progress import Say, quiet
+from helm_safe.sandbox.spec import ADMIN, Ports, Spec, new_tokens
+
+START_SECONDS = 90.0
+TOOLS = ("helm3", "helm4", "kubectl", "kustomize")
+
+
+class Sandbox:
+    """One sandbox that is up. `tokens` has the token of each user; `limited` and `other` have no rights at all."""
+
+    def __init__(self, spec: Spec, programs: Programs) -> None:
+        self.spec = spec
+        self._programs = programs
+
+    @classmethod
+    def up(cls, name: str = "default", *, binaries: Path | None = None, say: Say = quiet) -> Sandbox:
+        """Build what is missing and start it; one that is up already is found.
+
+        Raises SandboxError when it cannot be built or started, Unsupported on other systems than Linux.
+        """
+        if not sys.platform.startswith("linux"):
+            raise Unsupported(
+                "The sandbox runs on Linux only.", "Point KUBECONFIG at any cluster and leave the sandbox out."
+            )
+        layout.sweep()
+        folder = layout.run_folder(name)
+        lock = layout.claim(folder)
+        if lock is None:
+            say(f"the sandbox {name} is up already")
+            return cls.attach(name, binaries=binaries)
+        try:
+            programs = Programs(binaries, say)
+            spec = _prepare(name, folder, programs, say)
+            spec = _launch(spec, lock, say)
+        except BaseException:
+            os.close(lock)
+            layout.sweep()
+            raise
+        os.close(lock)
+        return cls(spec, programs)
+
+    @classmethod
+    def attach(cls, name: str = "default", *, binaries: Path | None = None) -> Sandbox:
+        """The sandbox of that name. Raises NotUp."""
+        folder = layout.run_folder(name)
+        if not layout.alive(folder):
+            raise NotUp(f"No sandbox called {name} is up.", "Start one with: helm-safe sandbox up")
+        return cls(Spec.load((folder / "spec.json").read_text()), Programs(binaries))
+
+    def down(self) -> None:
+        """End it and wait until nothing of it is left."""
+        pids = layout.read_json(self.spec.run / "pids.json")
+        if layout.alive(self.spec.run) and pids:
+            os.kill(int(pids["guardian"]), signal.SIGTERM)
+        deadline = time.monotonic() + 20
+        while layout.alive(self.spec.run):
+            if time.monotonic() > deadline:
+                os.kill(int(pids["guardian"]), signal.SIGKILL)
+            time.sleep(0.05)
+        layout.sweep()
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.spec.kubeconfig
+
+    @property
+    def api_url(self) -> str:
+        return f"https://127.0.0.1:{self.spec.api_port}"
+
+    @property
+    def gateway_url(self) -> str:
+        return f"http://127.0.0.1:{self.spec.gateway_port}"
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        return layout.read_json(self.spec.tokens)
+
+    @property
+    def token(self) -> str:
+        return self.tokens[ADMIN.name]
+
+    def helm(self, major: int) -> Path:
+        """The helm of a major version, built when first asked for."""
+        return self._programs.ensure(f"helm{major}")
+
+    def env(self) -> dict[str, str]:
+        """Environment in which helm, kubectl and helm-safe speak to the sandbox and keep their files there."""
+        home = self.spec.run / "helm"
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            "HELM_CACHE_HOME": str(home / "cache"),
+            "HELM_CONFIG_HOME": str(home / "config"),
+            "HELM_DATA_HOME": str(home / "data"),
+            "PATH": f"{self._tools()}{os.pathsep}{os.environ.get('PATH', '')}",
+        }
+
+    def inside(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs `command` in the sandbox's own network. Raises Unsupported without one."""
+        if not self.spec.isolated:
+            raise Unsupported("This sandbox has no network of its own: namespaces are not permitted on this machine.")
+        child = int(layout.read_json(self.spec.run / "pids.json")["child"])
+        enter = ["nsenter", "--target", str(guardian.init_pid(child)), "--net"]
+        user = ["--user", "--preserve-credentials"] if self.spec.user_namespace else []
+        return [*enter, *user, "--", *command]
+
+    def link(self, name: str) -> None:
+        """Make a tool that is built on demand reachable by its name."""
+        if name in TOOLS:
+            _link(self.spec.run / "bin" / name, self._programs.ensure(name))
+
+    def _tools(self) -> Path:
+        folder = self.spec.run / "bin"
+        folder.mkdir(exist_ok=True)
+        for name in TOOLS:
+            program = self._programs.built(name) if name != "kubectl" else Path(self.spec.programs[name])
+            if program:
+                _link(folder / name, program)
+        _link(folder / "helm", Path(self.spec.programs["helm4"]))
+        return folder
+
+
+def _prepare(name: str, folder: Path, programs: Programs, say: Say) -> Spec:
+    user = os.geteuid() != 0
+    isolated = shutil.which("unshare") is not None and guardian.permitted(user=user)
+    if not isolated:
+        say("namespaces are not permitted here: the control plane runs without pods and without a gateway")
+    found = {program: str(path) for program, path in programs.ensure_core().items()}
+    if isolated:
+        found["traefik"] = str(programs.ensure("traefik"))
+    free = free_ports(5)
+    ports = Ports() if isolated else Ports(*free)
+    return Spec(
+        name=name,
+        folder=str(folder),
+        programs=found,
+        crds=str(programs.ensure_crds()) if isolated else "",
+        python=sys.executable,
+        api_port=ports.api,
+        gateway_port=0,
+        isolated=isolated,
+        user_namespace=user,
+        ports=ports,
+    )
+
+
+def _launch(spec: Spec, lock: int, say: Say) -> Spec:
+    listeners: list[socket.socket] = [listen(0), listen(0)] if spec.isolated else []
+    if listeners:
+        api, gateway = (int(handle.getsockname()[1]) for handle in listeners)
+        spec = replace(spec, api_port=api, gateway_port=gateway)
+    layout.write_private(spec.tokens, json.dumps(new_tokens()))
+    layout.write_private(spec.run / "spec.json", spec.dump())
+    descriptors = [lock, *(handle.fileno() for handle in listeners)]
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    say("starting etcd, kube-apiserver, controllers, scheduler" + (", pods and the gateway" if listeners else ""))
+    subprocess.Popen(
+        [sys.executable, "-m", "helm_safe.sandbox.guardian", spec.folder, *map(str, descriptors)],
+        pass_fds=descriptors,
+        start_new_session=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    for handle in listeners:
+        handle.close()
+    _await_ready(spec)
+    return spec
+
+
+def _await_ready(spec: Spec) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        progress = layout.read_json(spec.run / "progress.json")
+        if progress.get("state") == "ready":
+            return
+        if progress.get("state") == "failed":
+            raise SandboxError(str(progress.get("detail")))
+        time.sleep(0.05)
+    raise SandboxError(f"The sandbox was not ready after {START_SECONDS:.0f} s.")
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    unfinished = link.with_name(f".{link.name}.{os.getpid()}")
+    unfinished.symlink_to(target)
+    unfinished.replace(link)

@@ -1,0 +1,92 @@
+"""Stays on the host while a sandbox is up: holds its lock and its sockets, and clears its folder after it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from helm_safe.sandbox import layout
+from helm_safe.sandbox.spec import Spec
+
+_PR_SET_PDEATHSIG = 1
+
+
+def namespaces(*, user: bool) -> list[str]:
+    """The command that gives what follows namespaces of its own: network, processes, mounts."""
+    return ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "--pid", "--fork", "--mount",
+            "--kill-child", "--mount-proc"]  # fmt: skip
+
+
+def permitted(*, user: bool) -> bool:
+    """Whether this machine lets us have such namespaces."""
+    try:
+        done = subprocess.run(
+            [*namespaces(user=user), "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+            capture_output=True,
+            check=False,
+            timeout=20,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def die_with_parent() -> None:
+    """In a child before its exec: the kernel kills it when the guardian is gone, however it went."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def watch_over(spec: Spec, listeners: list[socket.socket]) -> int:
+    """Start the supervisor and wait for its end; SIGTERM and SIGINT end it."""
+    prefix = namespaces(user=spec.user_namespace) if spec.isolated else []
+    spec_file = spec.run / "spec.json"
+    command = [*prefix, spec.python, "-m", "helm_safe.sandbox.supervisor", str(spec_file)]
+    descriptors = [handle.fileno() for handle in listeners]
+    with (spec.run / "supervisor.log").open("ab") as log:
+        child = subprocess.Popen(
+            [*command, *map(str, descriptors)],
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=die_with_parent,  # noqa: PLW1509 - the guardian has one thread
+        )
+    layout.write_private(spec.run / "pids.json", f'{{"guardian": {os.getpid()}, "child": {child.pid}}}')
+
+    def end(_number: int, _frame: object) -> None:
+        inner = init_pid(child.pid) if spec.isolated else child.pid
+        os.kill(inner or child.pid, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    return child.wait()
+
+
+def init_pid(unshare_pid: int) -> int:
+    """The host's id of process 1 of the sandbox, 0 when it is gone."""
+    try:
+        text = Path(f"/proc/{unshare_pid}/task/{unshare_pid}/children").read_text()
+    except OSError:
+        return 0
+    return int(text.split()[0]) if text.split() else 0
+
+
+def main(arguments: list[str]) -> int:
+    """FOLDER LOCK-DESCRIPTOR [SOCKET ...]: what `up` made and hands over."""
+    folder = Path(arguments[0])
+    spec = Spec.load((folder / "spec.json").read_text())
+    listeners = [socket.socket(fileno=int(number)) for number in arguments[2:]]
+    try:
+        return watch_over(spec, listeners)
+    finally:
+        if layout.read_json(folder / "progress.json").get("state") != "failed":
+            layout.remove(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

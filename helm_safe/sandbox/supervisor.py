@@ -1,0 +1,193 @@
+"""Runs inside the sandbox's namespaces: starts the programs, forwards the host's sockets, ends when one of them dies.
+
+It is process 1 of its own process namespace, so whatever ends it, the kernel ends everything else with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from helm_safe.sandbox import components, objects
+from helm_safe.sandbox.errors import SandboxError
+from helm_safe.sandbox.layout import read_json, write_private
+from helm_safe.sandbox.network import prepare_loopback
+from helm_safe.sandbox.spec import ADMIN, Spec, kubeconfig, token_file
+
+READY_SECONDS = 60.0
+
+
+class Supervisor:
+    """The programs of one sandbox, by name, in the order of their start."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._environment = {**os.environ, "KUBECONFIG": str(spec.inner_kubeconfig)}
+
+    def bring_up(self) -> None:
+        """Start everything and wait until it serves. Raises SandboxError with the last words of what failed."""
+        self._prepare()
+        self._start("etcd", components.etcd(self.spec))
+        self._start("kube-apiserver", components.kube_apiserver(self.spec))
+        self._wait("kube-apiserver", self.spec.certificate.exists)
+        self._write_kubeconfigs()
+        self._wait("kube-apiserver", self._api_ready)
+        self._start("kube-controller-manager", components.kube_controller_manager(self.spec))
+        self._start("kube-scheduler", components.kube_scheduler(self.spec))
+        if components.has_agent(self.spec):
+            self._start("agent", components.agent(self.spec))
+        if self.spec.crds:
+            self._gateway()
+        if components.has_agent(self.spec):
+            self._wait("agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=2s"))
+
+    def dead(self) -> str:
+        """The name of a program that ended, "" while all run."""
+        return next((name for name, process in self.running.items() if process.poll() is not None), "")
+
+    def last_words(self, name: str) -> str:
+        """The end of a program's log."""
+        try:
+            lines = (self.spec.logs / f"{name}.log").read_text(errors="replace").splitlines()
+        except OSError:
+            return ""
+        return " / ".join(lines[-3:])[-600:]
+
+    def stop(self) -> None:
+        """End the programs, the last started first; those that linger are killed."""
+        for process in reversed(list(self.running.values())):
+            process.terminate()
+        deadline = time.monotonic() + 3
+        for process in self.running.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            process.kill()
+
+    def _prepare(self) -> None:
+        self.spec.data.mkdir(mode=0o700, exist_ok=True)
+        self.spec.logs.mkdir(mode=0o700, exist_ok=True)
+        if self.spec.isolated:
+            prepare_loopback()
+            # In the private mount namespace: gone with it, and faster than a disk.
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(self.spec.data)], check=True, capture_output=True)
+        write_private(self.spec.data / "tokens.csv", token_file(read_json(self.spec.tokens)))
+
+    def _write_kubeconfigs(self) -> None:
+        authority = base64.b64encode(self.spec.certificate.read_bytes()).decode()
+        token = read_json(self.spec.tokens)[ADMIN.name]
+        for path, port in (
+            (self.spec.inner_kubeconfig, self.spec.ports.api),
+            (self.spec.kubeconfig, self.spec.api_port),
+        ):
+            write_private(path, kubeconfig(f"https://127.0.0.1:{port}", authority, ADMIN.name, token))
+
+    def _start(self, name: str, command: list[str]) -> None:
+        with (self.spec.logs / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, cwd="/"
+            )
+
+    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not ready():
+            gone = self.dead()
+            if gone or time.monotonic() > deadline:
+                what = f"{gone} ended" if gone else f"{name} was not ready after {READY_SECONDS:.0f} s"
+                raise SandboxError(f"The sandbox did not start: {what}. {self.last_words(gone or name)}")
+            time.sleep(0.1)
+
+    def _api_ready(self) -> bool:
+        return self._kubectl("get", "--raw", "/readyz")
+
+    def _kubectl(self, *words: str, given: str = "") -> bool:
+        command = [self.spec.programs["kubectl"], *words]
+        done = subprocess.run(
+            command, env=self._environment, input=given.encode(), capture_output=True, check=False, cwd="/"
+        )
+        return done.returncode == 0
+
+    def _gateway(self) -> None:
+        """The Gateway API's definitions, the gateway's objects, then the gateway itself."""
+        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", self.spec.crds))
+        established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=2s")
+        self._wait("kube-apiserver", lambda: self._kubectl(*established))
+        wanted = objects.gateway(self.spec)
+        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
+        self._start("traefik", components.traefik(self.spec))
+        accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=2s")
+        self._wait("traefik", lambda: self._kubectl(*accepted))
+
+
+async def forward(listener: socket.socket, port: int) -> asyncio.Server:
+    """Splice every connection that the host makes to `listener` to a port of the sandbox."""
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+            if writer.can_write_eof():
+                writer.write_eof()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, inner_writer), pump(inner_reader, writer))
+            inner_writer.close()
+        writer.close()
+
+    return await asyncio.start_server(serve, sock=listener)
+
+
+async def supervise(supervisor: Supervisor, listeners: list[socket.socket]) -> None:
+    """Forward and watch until a signal comes or a program dies; the state file tells which."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ports = (supervisor.spec.ports.api, supervisor.spec.ports.gateway)
+    servers = [await forward(handle, port) for handle, port in zip(listeners, ports, strict=False)]
+    tell(supervisor.spec, "ready")
+    while not stop.is_set():
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1.0)
+        gone = supervisor.dead()
+        if gone:
+            tell(supervisor.spec, "failed", f"{gone} ended. {supervisor.last_words(gone)}")
+            break
+    for server in servers:
+        server.close()
+
+
+def tell(spec: Spec, state: str, detail: str = "") -> None:
+    write_private(spec.run / "progress.json", json.dumps({"state": state, "detail": detail}))
+
+
+def main(arguments: list[str]) -> int:
+    """SPEC-FILE [DESCRIPTOR ...]: the descriptors are listening sockets of the host."""
+    spec = Spec.load(Path(arguments[0]).read_text())
+    listeners = [socket.socket(fileno=int(number)) for number in arguments[1:]]
+    supervisor = Supervisor(spec)
+    try:
+        supervisor.bring_up()
+        asyncio.run(supervise(supervisor, listeners))
+    except (SandboxError, OSError, subprocess.CalledProcessError) as error:
+        tell(spec, "failed", str(error))
+        return 1
+    finally:
+        supervisor.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
