@@ -89,7 +89,7 @@ def test_an_authority_that_does_not_fit_is_named(server: str) -> None:
 def test_another_server_name_is_checked(server: str) -> None:
     login = Credentials("", CERTIFICATE, KEY)
     assert cluster(server, login, server_name="api.test").get(MAPS, "default", "seen")
-    with pytest.raises(Unreachable, match="other.test"):
+    with pytest.raises(Unreachable, match=r"other\.test"):
         cluster(server, login, server_name="other.test").get(MAPS, "default", "seen")
 
 
