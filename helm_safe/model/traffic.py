@@ -1,0 +1,136 @@
+"""What a gateway counted: samples of cumulative counters, and the window between two of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from helm_safe.model.errors import HelmSafeError
+
+Series = tuple[str, ...]
+"""Identity of one counter: the source (one process of the gateway) first, then whatever tells its counters apart."""
+
+
+class NoData(HelmSafeError):
+    """A provider has no usable numbers now: the caller is inconclusive, never at zero. The message says why."""
+
+
+class Backend(NamedTuple):
+    """One Service that a gateway sends requests to."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"Service/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Counters of one backend at one moment, since each source began to count.
+
+    at: monotonic seconds. sources: the processes that answered, those without a counter for this backend included.
+    requests: all answers. errors: answers with status 5xx. durations: answers that were no errors and took at most so
+    many seconds (cumulative, as in a Prometheus histogram), by series and bound.
+    """
+
+    at: float
+    sources: frozenset[str]
+    requests: Mapping[Series, float] = field(default_factory=dict)
+    errors: Mapping[Series, float] = field(default_factory=dict)
+    durations: Mapping[tuple[Series, float], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one backend answered in `seconds`. buckets: (seconds, answers that took at most so long), errors left out.
+
+    notes: what makes the numbers partial, a sentence each.
+    """
+
+    requests: float
+    errors: float
+    buckets: tuple[tuple[float, float], ...] = ()
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    @property
+    def error_share(self) -> float | None:
+        """0..1, None without requests."""
+        return self.errors / self.requests if self.requests else None
+
+    @property
+    def timed(self) -> float:
+        """Answers whose duration is known."""
+        return max((count for _, count in self.buckets), default=0.0)
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which `share` of the timed answers came, interpolated inside a bucket as Prometheus does.
+
+        Infinite above the last finite bound; None without answers.
+        """
+        wanted, low, below = share * self.timed, 0.0, 0.0
+        if not self.timed:
+            return None
+        for bound, count in self.buckets:
+            if count >= wanted:
+                inside = (wanted - below) / (count - below) if count > below else 1.0
+                return math.inf if math.isinf(bound) else low + (bound - low) * inside
+            low, below = bound, count
+        return math.inf
+
+    def slower_than(self, bound: float) -> float:
+        """How many timed answers took longer than `bound`, which is one of the bounds."""
+        return self.timed - max((count for each, count in self.buckets if each <= bound), default=0.0)
+
+
+def window(before: Sample, after: Sample) -> Window:
+    """The increase between two samples of one backend.
+
+    A counter that fell began anew: what it shows came since. One that a known source shows for the first time began at
+    zero. A source that did not answer before tells nothing yet: what it counted may be old. Raises NoData where no
+    source answered both times, or where no time passed.
+    """
+    known = before.sources & after.sources
+    seconds = after.at - before.at
+    if not known or seconds <= 0:
+        raise NoData("no process of the gateway answered both at the start and at the end of the window")
+    requests = _increase(before.requests, after.requests, known)
+    errors = min(_increase(before.errors, after.errors, known), requests)
+    return Window(requests, errors, _buckets(before, after, known), seconds, tuple(_notes(before, after)))
+
+
+def _increase(before: Mapping[Series, float], after: Mapping[Series, float], known: frozenset[str]) -> float:
+    return sum(grown(before.get(series), count) for series, count in after.items() if series[0] in known)
+
+
+def grown(before: float | None, after: float) -> float:
+    """How far one counter grew; it may have begun anew."""
+    return after if before is None or after < before else after - before
+
+
+def _buckets(before: Sample, after: Sample, known: frozenset[str]) -> tuple[tuple[float, float], ...]:
+    restarted = {key[0] for key, count in after.durations.items() if count < before.durations.get(key, 0)}
+    totals: dict[float, float] = {}
+    for (series, bound), count in after.durations.items():
+        if series[0] in known:
+            earlier = None if series in restarted else before.durations.get((series, bound))
+            totals[bound] = totals.get(bound, 0.0) + grown(earlier, count)
+    rising, highest = [], 0.0
+    for bound in sorted(totals):
+        highest = max(highest, totals[bound])
+        rising.append((bound, highest))
+    return tuple(rising)
+
+
+def _notes(before: Sample, after: Sample) -> list[str]:
+    notes = []
+    if after.sources - before.sources:
+        notes.append(f"{len(after.sources - before.sources)} process(es) of the gateway began to answer meanwhile")
+    if before.sources - after.sources:
+        notes.append(f"{len(before.sources - after.sources)} process(es) of the gateway stopped answering meanwhile")
+    if any(count < before.requests.get(series, 0) for series, count in after.requests.items()):
+        notes.append("a counter began anew: the gateway was restarted")
+    return notes
