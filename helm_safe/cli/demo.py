@@ -1,229 +1,278 @@
-"""`sandbox demo`: a broken release under load, rolled back plainly and safely, both measured by the client."""
+"""`sandbox demo`: a broken release under load, first with plain `helm rollback`, then with safe-rollback."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helm_safe.journal.clock import SystemClock
-from helm_safe.model.errors import FAILED, OK, RunFailed
+from helm_safe.model.errors import FAILED, OK
 
 if TYPE_CHECKING:
-    from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.demo.numbers import Request
+    from helm_safe.sandbox.demo.stage import Done, Load, Stage
 
-RELEASE, NAMESPACE = "checkout-api", "prod-eu-central"
-GOOD, BROKEN = "1-cold-4", "2-broken-40"
-PODS = 4
-RATE = 40
+NAMESPACE = "prod-eu-central"
+RATE = 40.0  # requests per second
 SLOW_AFTER = 1.0  # seconds
-OBSERVED = 25.0  # seconds of load after the plain rollback: it will not get better by itself
-SETTLED = 10.0  # seconds of load after the safe one
+WINDOW = 40.0  # seconds over which both ways are compared, from the moment of the command
+SETTLE = 8.0  # seconds that are measured at least after the safe run said that it is done
+AT_END = 8.0  # seconds before the end in which it counts who answers
+BAKE = "10s"
 
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What one way of rolling back did, measured by the client from the moment of the command."""
+    """What one way of rolling back did to users, measured by the client from the moment of the command.
+
+    requests, failed, slow: within the first `window` seconds. failed_before: share of failing requests in the seconds
+    before the command. calm_after: seconds until the failing share stays below 1 %; None: not in this run.
+    share_at_end and serving: of the last seconds; serving: versions that answered. took: seconds of the command.
+    """
 
     name: str
+    window: float
     requests: int
     failed: int
     slow: int
+    share_before: float | None
     calm_after: float | None
     share_at_end: float | None
-    pods: int
+    serving: tuple[str, ...]
+    replicas: int
+    ready: int
     revision: int
     status: str
-    serving: str
     exit_code: int
+    took: float
     said: str
 
-    @property
-    def good(self) -> bool:
-        """The promises: pods restored, revision 1 serving, under 1 % failing at the end, the record deployed."""
-        calm = self.share_at_end is not None and self.share_at_end < 0.01
-        return self.exit_code == 0 and self.pods == PODS and self.serving == "1" and calm and self.status == "deployed"
+    def broken_promises(self, good: str, pods: int) -> list[str]:
+        """What a rollback that is worth its name promises, and this one did not keep; a sentence each."""
+        promises = {
+            f"it exited with {self.exit_code}": self.exit_code == 0,
+            f"{self.ready} of {pods} pods are ready": self.ready == self.replicas == pods,
+            f"{', '.join(self.serving) or 'nobody'} answers instead of {good}": self.serving == (good,),
+            "the failing share did not stay below 1 %": self.calm_after is not None,
+            "the failing share at the end is not below 1 %": self.share_at_end is not None and self.share_at_end < 0.01,
+            f"revision {self.revision} is {self.status}": self.status == "deployed",
+        }
+        return [words for words, kept in promises.items() if not kept]
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """A command that was given: when (monotonic seconds), how long it took, and what it said."""
+
+    since: float
+    took: float
+    done: Done
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 only if the safe run kept its promises. Everything is measured in this run."""
+    """0 only if the safe run kept its promises; every number is measured in this run."""
     from helm_safe.cli.sandbox import say
     from helm_safe.sandbox import layout
     from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.demo.stage import GOOD, PODS, Stage
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside it clears up like after Ctrl-C
     was_up = args.name in layout.sweep()
+    say("bringing the cluster up (the first time its programs are built, which takes minutes)")
     sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
     try:
-        stage = Stage(sandbox, sandbox.helm(int(args.helm)))
-        acts = [plain(stage), safe(stage)]
+        stage = Stage(sandbox, int(args.helm), NAMESPACE)
+        acts = play(stage, teller())
     finally:
         if not was_up and not args.keep:
             sandbox.down()
-    show(args, acts)
-    return OK if acts[1].good else FAILED
+    broken = acts[1].broken_promises(GOOD, PODS)
+    show(args, acts, broken)
+    return FAILED if broken else OK
 
 
-class Stage:
-    """The release on the sandbox, and the load on it."""
-
-    def __init__(self, sandbox: Sandbox, helm: Path) -> None:
-        self.sandbox, self.helm = sandbox, helm
-        self.env = {**os.environ, **sandbox.env(), "HELM_BIN": str(helm)}
-        self.requests = sandbox.spec.run / "requests.jsonl"
-        self.clock = SystemClock()
-        self.started = self.clock.monotonic()
-
-    def tell(self, text: str) -> None:
-        print(f"{self.clock.monotonic() - self.started:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
-
-    def call(self, *command: str, fails: bool = False) -> subprocess.CompletedProcess[str]:
-        """Run a program against the sandbox. Raises RunFailed with its last words unless `fails` allows it."""
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
-        if done.returncode and not fails:
-            raise RunFailed(f"{' '.join(command[:4])} failed: {(done.stderr or done.stdout).strip()[-500:]}")
-        return done
-
-    def deploy(self, tag: str) -> None:
-        """Install or upgrade and wait until all pods serve."""
-        chart = str(Path(__file__).resolve().parent.parent / "sandbox" / "demo" / "chart")
-        where = ["-n", NAMESPACE, "--create-namespace", "--set-string", f"image.tag={tag}"]
-        self.call(str(self.helm), "upgrade", "--install", RELEASE, chart, *where)
-        scaled = ("--for=jsonpath={.spec.replicas}=" + str(PODS), "deployment", RELEASE, "--timeout=90s")
-        self.call("kubectl", "wait", "-n", NAMESPACE, *scaled)
-        self.call("kubectl", "rollout", "status", "-n", NAMESPACE, f"deployment/{RELEASE}", "--timeout=90s")
-
-    def reset(self) -> None:
-        """Revision 1 good, revision 2 broken, and nothing before them."""
-        self.call(str(self.helm), "uninstall", RELEASE, "-n", NAMESPACE, fails=True)
-        gone = ("--for=delete", "pods", "--all", "--timeout=60s")
-        self.call("kubectl", "wait", "-n", NAMESPACE, *gone, fails=True)
-        self.tell(f"helm install {RELEASE} (revision 1: good, cold for its first 4 s)")
-        self.deploy(GOOD)
-        self.tell("helm upgrade (revision 2: 40 % of its answers are errors, its probes are green)")
-        self.deploy(BROKEN)
-
-    def load(self) -> subprocess.Popen[bytes]:
-        """Start the load; it ends with `end_load`."""
-        url = f"http://127.0.0.1:{self.sandbox.spec.ports.gateway}/"
-        command = [sys.executable, "-m", "helm_safe.sandbox.demo.load", "--url", url, "--rate", str(RATE)]
-        command += ["--host", f"{RELEASE}.{NAMESPACE}.example", "--out", str(self.requests), "--seconds", "240"]
-        self.requests.unlink(missing_ok=True)
-        root = str(Path(__file__).resolve().parents[2])
-        env = {**self.env, "PYTHONPATH": root}
-        return subprocess.Popen(self.sandbox.inside(command), env=env, stdout=subprocess.DEVNULL)
-
-    def end_load(self, load: subprocess.Popen[bytes]) -> None:
-        load.send_signal(signal.SIGTERM)
-        load.wait(timeout=30)
-
-    def act(self, name: str, since: float, done: subprocess.CompletedProcess[str]) -> Act:
-        """Measure what the client saw from `since` (epoch seconds) on, and how the release stands."""
-        from helm_safe.sandbox.demo import numbers
-
-        seen = numbers.read_requests(self.requests.read_text())
-        until = max((request.at for request in seen), default=since)
-        after = numbers.between(seen, since, until + 1)
-        whole = numbers.summarize(after, SLOW_AFTER)
-        last = numbers.between(seen, until - 5, until + 1)
-        end = numbers.summarize(last, SLOW_AFTER)
-        deployment = json.loads(
-            self.call("kubectl", "get", "-n", NAMESPACE, "deployment", RELEASE, "-o", "json").stdout
-        )
-        history = json.loads(self.call(str(self.helm), "history", RELEASE, "-n", NAMESPACE, "-o", "json").stdout)
-        answered = numbers.serving(last)
-        return Act(
-            name=name,
-            requests=whole.total,
-            failed=whole.failed,
-            slow=whole.slow,
-            calm_after=numbers.calm_after(seen, since, until),
-            share_at_end=end.share,
-            pods=int(deployment["status"].get("readyReplicas", 0)),
-            revision=int(history[-1]["revision"]),
-            status=str(history[-1]["status"]),
-            serving=", ".join(sorted({version.partition("-")[0] for version in answered if version})) or "nobody",
-            exit_code=done.returncode,
-            said=(done.stdout.strip().splitlines() or [""])[-1],
-        )
+Tell = Callable[[str], None]
 
 
-def plain(stage: Stage) -> Act:
+def teller() -> Tell:
+    """Progress on stderr, with the seconds since the demo began."""
+    start = time.monotonic()
+
+    def tell(text: str) -> None:
+        print(f"{time.monotonic() - start:6.1f} s  {text}", file=sys.stderr, flush=True)  # noqa: T201 - progress
+
+    return tell
+
+
+def play(stage: Stage, tell: Tell) -> list[Act]:
+    """Both acts, one after the other, on the same release."""
+    from helm_safe.sandbox.demo.stage import GOOD, PODS, RELEASE
+
+    stage.helm("uninstall", RELEASE, "--ignore-not-found", "--wait")
+    tell(f"helm install {RELEASE}: revision 1 is good; like a JVM its pods are cold for their first 4 s")
+    stage.deploy(GOOD)
+    stage.await_route()
+    first = plain(stage, tell)
+    tell("back to the start: pods restored, then the broken revision once more")
+    stage.kubectl("scale", f"deployment/{RELEASE}", f"--replicas={PODS}")
+    stage.await_pods(PODS)
+    stage.await_route()
+    return [first, safe(stage, tell)]
+
+
+def plain(stage: Stage, tell: Tell) -> Act:
     """What people do at night: scale the broken pods away, roll back, believe the message."""
-    stage.reset()
-    load = stage.load()
-    stage.clock.sleep(4)
-    stage.tell(f"kubectl scale deployment {RELEASE} --replicas=0; helm rollback {RELEASE} 1")
-    since = stage.clock.now().timestamp()
-    stage.call("kubectl", "scale", "-n", NAMESPACE, "deployment", RELEASE, "--replicas=0")
-    done = stage.call(str(stage.helm), "rollback", RELEASE, "1", "-n", NAMESPACE, fails=True)
-    stage.tell(f"helm says: {done.stdout.strip()}")
-    stage.clock.sleep(OBSERVED)
-    stage.end_load(load)
-    return stage.act("kubectl scale + helm rollback", since, done)
+    from helm_safe.sandbox.demo.stage import RELEASE
+
+    with stage.load(RATE) as load:
+        go_wrong(stage, tell)
+        tell(f"act one: kubectl scale deployment {RELEASE} --replicas=0; helm rollback {RELEASE} 1")
+        since = time.monotonic()
+        stage.kubectl("scale", f"deployment/{RELEASE}", "--replicas=0")
+        done = stage.helm("rollback", RELEASE, "1", fails=True)
+        cue = Cue(since, time.monotonic() - since, done)
+        tell(f"helm says: {last_line(done)}")
+        observe(load, since + WINDOW, tell)
+    return measure("kubectl scale 0 + helm rollback", stage, load, cue)
 
 
-def safe(stage: Stage) -> Act:
-    """The same incident with safe-rollback."""
-    stage.reset()
-    load = stage.load()
-    stage.clock.sleep(4)
-    stage.tell(f"helm safe-rollback {RELEASE} 1 -n {NAMESPACE} --yes --bake 10s")
-    since = stage.clock.now().timestamp()
-    done = follow(stage)
-    stage.clock.sleep(SETTLED)
-    stage.end_load(load)
-    return stage.act("helm safe-rollback", since, done)
+def safe(stage: Stage, tell: Tell) -> Act:
+    """The same incident with safe-rollback, through Helm where the plugin's files are at hand."""
+    from helm_safe.sandbox.demo.stage import RELEASE
+
+    words = [RELEASE, "1", "-n", stage.namespace, "--yes", "--bake", BAKE]
+    plugin = stage.install_plugin()
+    ours = [sys.executable, "-m", "helm_safe"]
+    command = [str(stage.helm_path), "safe-rollback", *words] if plugin else [*ours, *words]
+    with stage.load(RATE) as load:
+        go_wrong(stage, tell)
+        tell(f"act two: {'helm safe-rollback' if plugin else 'helm-safe'} {' '.join(words)}")
+        since = time.monotonic()
+        done = follow(command, stage.env)
+        cue = Cue(since, time.monotonic() - since, done)
+        observe(load, max(since + WINDOW, time.monotonic() + SETTLE), tell)
+    return measure("helm safe-rollback", stage, load, cue)
 
 
-def follow(stage: Stage) -> subprocess.CompletedProcess[str]:
-    """Run safe-rollback and show its own lines as they come."""
-    command = [sys.executable, "-m", "helm_safe", RELEASE, "1", "-n", NAMESPACE, "--yes", "--bake", "10s"]
-    root = str(Path(__file__).resolve().parents[2])
-    env = {**stage.env, "PYTHONPATH": root, "XDG_STATE_HOME": str(stage.sandbox.spec.run / "state")}
-    child = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def go_wrong(stage: Stage, tell: Tell) -> None:
+    """The upgrade that pages people: Helm and Kubernetes are content with it, users are not."""
+    from helm_safe.sandbox.demo.stage import BROKEN
+
+    tell("helm upgrade to a revision whose probes are green while 40 % of its answers are errors")
+    stage.deploy(BROKEN)
+    tell("Helm and Kubernetes call it a success; users do not")
+    time.sleep(AT_END / 2)  # noqa: TID251 - the load goes on in real time
+
+
+def follow(command: list[str], env: dict[str, str]) -> Done:
+    """Run safe-rollback and pass its own lines on as they come."""
     lines = []
-    for text in child.stdout or ():
-        lines.append(text)
-        print(f"          {text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - the run's own story
-    return subprocess.CompletedProcess(command, child.wait(), "".join(lines), "")
+    with subprocess.Popen(
+        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as child:
+        for text in child.stdout or ():
+            lines.append(text)
+            print(f"          {text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - the run's own story
+    return subprocess.CompletedProcess(command, child.returncode, "".join(lines), "")
 
 
-def show(args: argparse.Namespace, acts: list[Act]) -> None:
-    """The table, or its numbers."""
+def observe(load: Load, until: float, tell: Tell) -> None:
+    """Let the load go on, and say every few seconds what users meet."""
+    from helm_safe.sandbox.demo.numbers import between, summarize
+
+    while (now := time.monotonic()) < until:
+        time.sleep(min(8.0, until - now))  # noqa: TID251 - the load goes on in real time
+        last = summarize(between(load.requests(), time.monotonic() - 4, time.monotonic()), SLOW_AFTER)
+        tell(f"users: {percent(last.share)} of the last {last.total} requests failed")
+
+
+def measure(name: str, stage: Stage, load: Load, cue: Cue) -> Act:
+    """The numbers of an act whose load has ended, and how the release stands after it."""
+    from helm_safe.sandbox.demo.numbers import between, calm_after, serving, summarize
+
+    seen = load.requests()
+    until = max((each.at for each in seen), default=cue.since)
+    whole = summarize(between(seen, cue.since, cue.since + WINDOW), SLOW_AFTER)
+    end: list[Request] = between(seen, until - AT_END, until)
+    standing = stage.standing()
+    return Act(
+        name=name,
+        window=WINDOW,
+        requests=whole.total,
+        failed=whole.failed,
+        slow=whole.slow,
+        share_before=summarize(between(seen, cue.since - AT_END / 2, cue.since), SLOW_AFTER).share,
+        calm_after=calm_after(seen, cue.since, until),
+        share_at_end=summarize(end, SLOW_AFTER).share,
+        serving=tuple(sorted(version for version in serving(end) if version)),
+        replicas=standing.replicas,
+        ready=standing.ready,
+        revision=standing.revision,
+        status=standing.status,
+        exit_code=cue.done.returncode,
+        took=cue.took,
+        said=last_line(cue.done),
+    )
+
+
+def show(args: argparse.Namespace, acts: list[Act], broken: list[str]) -> None:
+    """The table, or its numbers (schema demo)."""
     if args.output != "text":
         from helm_safe.report.document import write_document
 
-        write_document({"acts": [asdict(act) for act in acts], "kept": acts[1].good}, args.output)
+        body = {"rate": RATE, "slowAfter": SLOW_AFTER, "helm": int(args.helm), "kept": not broken, "broken": broken}
+        write_document({**body, "acts": [document(act) for act in acts]}, args.output)
         return
     from helm_safe.report.console import console, line, table
 
     out = console(no_color=args.no_color)
-    rows: list[tuple[str, list[Any]]] = [
-        ("requests after the command", [act.requests for act in acts]),
-        ("failed", [act.failed for act in acts]),
-        (f"slower than {SLOW_AFTER:.0f} s", [act.slow for act in acts]),
-        ("failing below 1 % after", [_seconds(act.calm_after) for act in acts]),
-        ("failing share at the end", [_percent(act.share_at_end) for act in acts]),
-        ("ready pods at the end", [act.pods for act in acts]),
-        ("revision that answers", [act.serving for act in acts]),
-        ("newest record", [f"{act.revision} {act.status}" for act in acts]),
-        ("it said", [act.said for act in acts]),
-    ]
-    table(out, ["", *(act.name for act in acts)], [[name, *map(str, values)] for name, values in rows])
-    kept = acts[1].good
-    words = "kept its promises" if kept else "did NOT keep its promises"
-    line(out, f"The safe rollback {words}: 4 pods, revision 1 serving, under 1 % failing, record deployed.")
+    table(out, ["", *(act.name for act in acts)], rows(acts))
+    if broken:
+        line(out, f"The safe rollback did NOT keep its promises: {'; '.join(broken)}.", "bold red")
+    else:
+        words = "pods restored, revision 1 serving, less than 1 % failing, newest record deployed"
+        line(out, f"The safe rollback kept its promises: {words}.", "bold green")
 
 
-def _seconds(value: float | None) -> str:
+def rows(acts: list[Act]) -> list[list[str]]:
+    """The table's rows, the name of each first."""
+    first = f"in the first {acts[0].window:.0f} s"
+    cells: dict[str, list[str]] = {
+        "failing before the command": [percent(act.share_before) for act in acts],
+        f"failed requests {first}": [f"{act.failed} of {act.requests}" for act in acts],
+        f"slow requests {first}": [f"{act.slow} (over {SLOW_AFTER:g} s)" for act in acts],
+        "failing share stays below 1 % after": [seconds(act.calm_after) for act in acts],
+        "failing at the end": [percent(act.share_at_end) for act in acts],
+        "ready pods at the end": [f"{act.ready} of {act.replicas} asked for" for act in acts],
+        "image that answers at the end": [", ".join(act.serving) or "nobody" for act in acts],
+        "newest record": [f"{act.revision} {act.status}" for act in acts],
+        "the command took": [f"{act.took:.1f} s, exit {act.exit_code}" for act in acts],
+        "its last words": [act.said for act in acts],
+    }
+    return [[name, *values] for name, values in cells.items()]
+
+
+def document(act: Act) -> dict[str, Any]:
+    """The published shape of one act: names in the manner of the other documents."""
+    body = asdict(act)
+    words = {name: name.split("_") for name in body}
+    return {first + "".join(map(str.title, rest)): body[name] for name, (first, *rest) in words.items()}
+
+
+def last_line(done: Done) -> str:
+    """The last line that a command said."""
+    lines = [text.strip() for text in (done.stdout + done.stderr).splitlines() if text.strip()]
+    return lines[-1] if lines else ""
+
+
+def seconds(value: float | None) -> str:
     return "never in this run" if value is None else f"{value:.1f} s"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
     return "no requests" if value is None else f"{100 * value:.1f} %"
