@@ -265,6 +265,20 @@ def test_the_users_plugin_policy_is_honoured(tmp_path: Path, preferences: Any, a
             found.credentials()
 
 
+def test_an_old_oidc_login_goes_through_the_official_client(tmp_path: Path) -> None:
+    """A token that has not expired is used as it is; nothing is left in the folder for temporary files."""
+    claims = base64.urlsafe_b64encode(json.dumps({"exp": 4102444800}).encode()).decode().rstrip("=")
+    config = {"id-token": f"e30.{claims}.c2ln", "idp-issuer-url": "https://issuer.invalid", "client-id": "x"}
+    found = connect(kubeconfig(tmp_path, **user(**{"auth-provider": {"name": "oidc", "config": config}})))
+    assert found.credentials().authorization == f"Bearer e30.{claims}.c2ln"
+
+
+def test_an_old_login_that_gives_nothing_is_named(tmp_path: Path) -> None:
+    found = connect(kubeconfig(tmp_path, **user(**{"auth-provider": {"name": "azure", "config": {}}})))
+    with pytest.raises(Unreachable, match="azure"):
+        found.credentials()
+
+
 @pytest.mark.parametrize(
     ("no_proxy", "server", "proxied"),
     [
