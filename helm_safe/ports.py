@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, Protocol
@@ -13,6 +13,7 @@ from helm_safe.model.records import Record
 from helm_safe.model.revisions import History, Release
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import DryRun, HelmVersion, Resource, Served
+from helm_safe.model.traffic import Backend, Sample
 
 
 class Listing(NamedTuple):
@@ -23,6 +24,19 @@ class Listing(NamedTuple):
 
 
 PatchType = Literal["merge", "json", "strategic", "apply"]
+
+
+class Proxied(NamedTuple):
+    """What a pod answered through the API server. status 0: nothing answered, and `body` says why.
+
+    headers: names in lower case. body: its first bytes, up to the limit asked for. seconds: from asking to the last
+    byte, the way through the API server included.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
 
 
 class Cluster(Protocol):
@@ -100,6 +114,16 @@ class Cluster(Protocol):
         """SelfSubjectAccessReview."""
         ...
 
+    def proxied(
+        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+    ) -> Proxied:
+        """One request to a pod through the API server's `pods/NAME:PORT/proxy`, sent once, redirects not followed.
+
+        path: with its query, e.g. "/health?full=1"; "https:" in front of the pod's name asks by TLS. Whatever the pod
+        says is the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
+        """
+        ...
+
     def now(self) -> datetime:
         """The API server's clock, from the Date header of its answers."""
         ...
@@ -167,6 +191,17 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> datetime: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+class MetricProvider(Protocol):
+    """Cumulative counters of backends; two samples make a window (model.traffic.window)."""
+
+    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
+        """The counters now, one Sample for every backend asked for; empty where it was never asked anything.
+
+        Raises NoData when the numbers cannot be had or cannot be told apart.
+        """
+        ...
 
 
 class Reporter(Protocol):

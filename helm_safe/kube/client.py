@@ -23,7 +23,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
@@ -101,6 +101,26 @@ class Client:
             except (HTTPError, OSError):
                 return
 
+    @contextmanager
+    def exchange(self, call: Call) -> Iterator[urllib3.BaseHTTPResponse]:
+        """One sending without retries; the response is whoever's answered behind the API server, any status.
+
+        Raises ClusterError where no answer came; its Date is not taken for the API server's clock.
+        """
+        try:
+            response = self._send(call, note=False)
+        except Again as again:
+            raise again.error from None
+        with closing(response):
+            try:
+                yield response
+            except (HTTPError, OSError) as error:
+                raise _lost(call, error).error from None
+
+    def renew(self) -> None:
+        """Read the credentials again."""
+        self._transport.renew(self._transport.generation)
+
     def server_time(self) -> datetime | None:
         """The API server's clock as far as its answers tell it, None before the first one."""
         with self._lock:
@@ -149,7 +169,7 @@ class Client:
         with closing(response):
             raise self._refused(call, response)
 
-    def _send(self, call: Call) -> urllib3.BaseHTTPResponse:
+    def _send(self, call: Call, *, note: bool = True) -> urllib3.BaseHTTPResponse:
         with self._lock:
             self.calls[call.verb, call.template] += 1
         try:
@@ -166,7 +186,8 @@ class Client:
             raise self._no_trust(call, error) from None
         except (HTTPError, OSError) as error:
             raise _lost(call, error) from None
-        self._note_time(response)
+        if note:
+            self._note_time(response)
         return response
 
     def _refused(self, call: Call, response: urllib3.BaseHTTPResponse) -> Exception:

@@ -9,7 +9,7 @@ from typing import Any
 
 from helm_safe.core.objects import Object, ObjectRef, dig, mapping, name_of, namespace_of, sequence
 from helm_safe.core.redact import redact, secret_literals
-from helm_safe.kube import discovery, watching, writes
+from helm_safe.kube import discovery, forwarding, watching, writes
 from helm_safe.kube.answers import Answer, Call
 from helm_safe.kube.client import Client
 from helm_safe.kube.config import connection
@@ -17,7 +17,7 @@ from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Listing, PatchType
+from helm_safe.ports import Listing, PatchType, Proxied
 
 PAGE = 500
 WRITE_TIMEOUT = 65.0
@@ -162,6 +162,11 @@ class KubeCluster:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = self.client.read(Call("POST", path, path, "review access", body=body, repeatable=True))
         return dig(answer.value, "status", "allowed") is True
+
+    def proxied(
+        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+    ) -> Proxied:
+        return forwarding.proxied(self.client, forwarding.call(namespace, pod, port, path, method), limit)
 
     def now(self) -> datetime:
         if self.client.server_time() is None:

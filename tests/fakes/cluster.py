@@ -16,7 +16,7 @@ from typing import Any
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Listing, PatchType
+from helm_safe.ports import Listing, PatchType, Proxied
 from tests.fakes import merging, rules, selectors
 from tests.fakes.rules import Key
 
@@ -95,6 +95,7 @@ class FakeCluster:
         self.faults: list[Fault] = []
         self.log_lines: dict[tuple[str, str, str, bool], str] = {}
         self.denied: set[tuple[str, str]] = set()
+        self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -259,6 +260,16 @@ class FakeCluster:
     def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
         plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
         return (verb, plural) not in self.denied
+
+    def proxied(
+        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+    ) -> Proxied:
+        self.reads.append(("proxied", f"{pod}:{port}{path}"))
+        self._before("proxied", SERVED.resources[Gvk("", "v1", "Pod")])
+        if (namespace, pod.removeprefix("https:")) not in self.servers:
+            raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
+        answer = self.servers[namespace, pod.removeprefix("https:")](method, path)
+        return answer._replace(body=answer.body[:limit])
 
     def now(self) -> datetime:
         return self.clock()

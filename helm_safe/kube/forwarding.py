@@ -1,0 +1,87 @@
+"""Requests to pods through the API server's proxy: sent once, timed, bounded, and told apart from its own answers."""
+
+from __future__ import annotations
+
+import json
+import time
+from urllib.parse import quote
+
+import urllib3
+
+from helm_safe.kube.answers import Call, refusal, shown
+from helm_safe.kube.client import Client
+from helm_safe.kube.paths import segment
+from helm_safe.model.errors import Invalid
+from helm_safe.ports import Proxied
+
+TIMEOUT = 15.0
+"""Seconds of silence after which a pod gave no answer."""
+_TEMPLATE = "/api/v1/namespaces/{namespace}/pods/{name}/proxy"
+
+
+def call(namespace: str, pod: str, port: int | str, path: str, method: str) -> Call:
+    """The request. Raises Invalid for a path that would leave the pod."""
+    route, _, query = path.partition("?")
+    parts = route.split("/")
+    if not path.startswith("/") or {".", ".."} & set(parts) or not path.isprintable():
+        raise Invalid(f'"{shown(path)}" cannot be asked for: an absolute path is needed', status=400)
+    inside = quote(route, safe="/:@!$&'()*+,;=%-._~")
+    where = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(f'{pod}:{port}')}/proxy{inside}"
+    asked = quote(query, safe="/:@!$&'()*+,;=%-._~?")
+    return Call(
+        method,
+        f"{where}?{asked}" if asked else where,
+        _TEMPLATE,
+        shown(f"ask pod {pod} for {route}"),
+        accept="*/*",
+        read_timeout=TIMEOUT,
+    )
+
+
+def proxied(client: Client, request: Call, limit: int) -> Proxied:
+    """Send it; credentials are read again once where the API server itself, not the pod, answers 401."""
+    answer = _ask(client, request, limit)
+    status = _own_status(answer)
+    if status == 401:
+        client.renew()
+        answer = _ask(client, request, limit)
+        status = _own_status(answer)
+    if not status:
+        return answer
+    if status >= 500:
+        # The API server could not reach the pod: it refuses connections, is gone, or speaks another protocol.
+        return answer._replace(status=0, body=shown(_message(answer.body)).encode())
+    raise refusal(status, answer.body, request)
+
+
+def _ask(client: Client, request: Call, limit: int) -> Proxied:
+    began = time.monotonic()
+    with client.exchange(request) as response:
+        body = _beginning(response, limit)
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Proxied(response.status, headers, body, time.monotonic() - began)
+
+
+def _beginning(response: urllib3.BaseHTTPResponse, limit: int) -> bytes:
+    pieces, size = [], 0
+    for piece in response.stream(min(limit, 1 << 16), decode_content=True):
+        pieces.append(piece)
+        size += len(piece)
+        if size >= limit:
+            break
+    return b"".join(pieces)[:limit]
+
+
+def _own_status(answer: Proxied) -> int:
+    """The status where the API server itself refused, 0 where the pod answered."""
+    return answer.status if answer.status >= 400 and _message(answer.body) else 0
+
+
+def _message(body: bytes) -> str:
+    """The message of a Status object, "" for any other body."""
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    own = isinstance(said, dict) and (said.get("kind"), said.get("apiVersion")) == ("Status", "v1")
+    return str(said.get("message") or said.get("reason") or "refused") if own else ""
