@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helm_safe.sandbox import guardian, layout
+from helm_safe.sandbox import cache, guardian, layout
 from helm_safe.sandbox.errors import NotUp, SandboxError, Unsupported
 from helm_safe.sandbox.network import free_ports, listen
 from helm_safe.sandbox.programs import Programs
@@ -47,7 +47,7 @@ class Sandbox:
         lock = layout.claim(folder)
         if lock is None:
             say(f"the sandbox {name} is up already")
-            return cls.attach(name, binaries=binaries)
+            return cls.attach(name, binaries=binaries, say=say)
         try:
             programs = Programs(binaries, say)
             spec = _prepare(name, folder, programs, say)
@@ -60,12 +60,13 @@ class Sandbox:
         return cls(spec, programs)
 
     @classmethod
-    def attach(cls, name: str = "default", *, binaries: Path | None = None) -> Sandbox:
+    def attach(cls, name: str = "default", *, binaries: Path | None = None, say: Say = quiet) -> Sandbox:
         """The sandbox of that name. Raises NotUp."""
         folder = layout.run_folder(name)
         if not layout.alive(folder):
             raise NotUp(f"No sandbox called {name} is up.", "Start one with: helm-safe sandbox up")
-        return cls(Spec.load((folder / "spec.json").read_text()), Programs(binaries))
+        spec = Spec.load((folder / "spec.json").read_text())
+        return cls(spec, Programs(binaries or _given(spec), say))
 
     def down(self) -> None:
         """End it and wait until nothing of it is left."""
@@ -137,6 +138,12 @@ class Sandbox:
                 _link(folder / name, program)
         _link(folder / "helm", Path(self.spec.programs["helm4"]))
         return folder
+
+
+def _given(spec: Spec) -> Path | None:
+    """The folder of programs that the sandbox was brought up with, None where they were built."""
+    folder = Path(spec.programs["helm4"]).parent
+    return None if folder.is_relative_to(cache.root()) else folder
 
 
 def _prepare(name: str, folder: Path, programs: Programs, say: Say) -> Spec:
