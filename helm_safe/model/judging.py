@@ -107,7 +107,7 @@ def _failures(canary: Window, other: Window | None, who: str, floors: Floors) ->
     errors, requests = round(canary.errors), round(canary.requests)
     allowed = 1 - floors.success_rate
     if errors >= FEWEST_ERRORS and binomial_tail(errors, requests, allowed) < alpha:
-        yield f"{_share(canary)} of {requests} requests failed, {allowed:.2%} are allowed"
+        yield f"{_share(canary)} of {requests} requests failed, {allowed * 100:.3g} % are allowed"
     slow = _slow_against_floor(canary, floors.p95)
     if slow:
         timed = round(canary.timed)
