@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from helm_safe.core.objects import Object, mapping
@@ -25,49 +26,53 @@ SHORTEST_LITERAL = 6
 MASK = "***"
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_SECRET_NAME = re.compile(r"pass|pwd|secret|token|key|credential|dsn|conn|url|uri|auth", re.IGNORECASE)
-_URL_NAME = re.compile(r"dsn|conn|url|uri", re.IGNORECASE)
+_TELLING_NAME = r"(?i)pass|pwd|secret|token|key|credential|dsn|conn|url|uri|auth"
+_URL_NAME = r"(?i)dsn|conn|url|uri"
 _KEPT = r"(?!\*{3}(?:[\s,;&}\"'\\]|$))"
 _KEYWORD = (
     r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
     r"|sharedaccesskey|accountkey|authorization|user id)(?:[_-][\w-]{0,40})?"
 )
-_WHOLE_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
-    (
-        re.compile(
-            r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)", re.MULTILINE
-        ),
-        "***PRIVATE KEY***",
+
+
+class _Rule(NamedTuple):
+    """A pattern, tried only on lines that hold one of the (lower-case) needles: most lines hold none."""
+
+    needles: tuple[str, ...]
+    pattern: str
+    replacement: str
+
+
+_PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
+_RULES = (
+    _Rule(("://",), r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s:/@]{0,256}:[^\s@]{1,1024}@", r"\1***:***@"),
+    _Rule(("hooks.slack",), r"(?i)https://hooks\.slack\.com/services/\S+", "https://hooks.slack.com/services/***"),
+    _Rule(("bearer", "basic"), r"(?i)\b(bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{8,}", r"\1 ***"),
+    _Rule(("eyj",), r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*", "***JWT***"),
+    _Rule(("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", "***AWS_KEY_ID***"),
+    _Rule(
+        ("gh", "glpat-", "xox", "sk_live_"),
+        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
+        r"|sk_live_[A-Za-z0-9]{10,})",
+        "***TOKEN***",
     ),
+    _Rule(
+        ("pass", "pwd", "secret", "token", "key", "credential", "authorization", "user id"),
+        # A quote that is never closed hides the rest of the line: the closing one may have been cut off.
+        rf"(?i)({_KEYWORD}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}){_KEPT}"
+        r"(?:\\\"(?:(?!\\\")[\s\S])*(?:\\\"|$)|\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^\s,;&}\"']+)",
+        r"\1***",
+    ),
+    _Rule(("uid=",), rf"(?i)\b(uid=){_KEPT}[^\s,;&}}\"']+", r"\1***"),
+    _Rule(("failing row", "key ("), r"(?:Failing row contains|Key \([^)]{0,200}\)=) ?\(.*\)", "***ROW***"),
+    _Rule(("@",), r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}\b", "***EMAIL***"),
 )
-_PER_LINE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s:/@]{0,256}:[^\s@]{1,1024}@", r"\1***:***@"),
-        (r"https://hooks\.slack\.com/services/\S+", "https://hooks.slack.com/services/***"),
-        (r"(?i)\b(bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{8,}", r"\1 ***"),
-        (r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*", "***JWT***"),
-        (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", "***AWS_KEY_ID***"),
-        (
-            (
-                r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
-                r"|sk_live_[A-Za-z0-9]{10,})"
-            ),
-            "***TOKEN***",
-        ),
-        (
-            # A quote that is never closed hides the rest of the line: the closing one may have been cut off.
-            (
-                rf"(?i)({_KEYWORD}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}){_KEPT}"
-                r"(?:\\\"(?:(?!\\\")[\s\S])*(?:\\\"|$)|\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^\s,;&}\"']+)"
-            ),
-            r"\1***",
-        ),
-        (rf"(?i)\b(uid=){_KEPT}[^\s,;&}}\"']+", r"\1***"),
-        (r"(?:Failing row contains|Key \([^)]{0,200}\)=) ?\(.*\)", "***ROW***"),
-        (r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}\b", "***EMAIL***"),
-    )
-)
+
+
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when first needed: start-up is a budget."""
+    return re.compile(pattern)
 
 
 def redact(text: str, literals: Mapping[str, str] | None = None) -> str:
@@ -78,8 +83,8 @@ def redact(text: str, literals: Mapping[str, str] | None = None) -> str:
     """
     for value, name in _forms(literals or {}):
         text = text.replace(value, f"***{name}***")
-    for pattern, replacement in _WHOLE_TEXT:
-        text = pattern.sub(replacement, text)
+    if "PRIVATE KEY" in text:
+        text = _compiled(_PRIVATE_KEY).sub("***PRIVATE KEY***", text)
     return "\n".join(_redact_line(line) for line in text.split("\n"))
 
 
@@ -143,8 +148,10 @@ def _forms(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
 def _redact_line(line: str) -> str:
     cut = len(line) > MAX_LINE
     line = line[:MAX_LINE]
-    for pattern, replacement in _PER_LINE:
-        line = pattern.sub(replacement, line)
+    lowered = line.lower()
+    for rule in _RULES:
+        if any(needle in lowered for needle in rule.needles):
+            line = _compiled(rule.pattern).sub(rule.replacement, line)
     return f"{line}…" if cut else line
 
 
@@ -193,7 +200,7 @@ def _redact_value(name: str, value: Any) -> Any:
 
 def _env_value(name: str, value: str) -> str:
     """Addresses keep their host, which a person needs; everything else with a telling name is masked whole."""
-    if not _SECRET_NAME.search(name):
+    if not _compiled(_TELLING_NAME).search(name):
         return value
     shown = redact(value)
-    return shown if _URL_NAME.search(name) and "://" in shown else MASK
+    return shown if _compiled(_URL_NAME).search(name) and "://" in shown else MASK
