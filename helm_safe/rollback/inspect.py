@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from helm_safe.checks.run import needs
@@ -14,11 +14,12 @@ from helm_safe.model.errors import Forbidden, NotFound
 from helm_safe.model.evidence import evidence_of
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
-from helm_safe.model.resources import DEPLOYMENTS, LEASES, SECRETS
+from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
 from helm_safe.ports import Cluster
+from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
@@ -148,26 +149,18 @@ def applies_server_side(target: Revision, settings: Settings) -> bool:
 
 
 def _permissions(cluster: Cluster, served: Served, change: Change, release: Release) -> Mapping[str, bool]:
-    """Access reviews for the writes that no dry run proves."""
-    asked: set[tuple[str, Resource, str, str]] = {
-        *((verb, SECRETS, release.namespace, "") for verb in ("create", "update", "patch", "delete")),
-        *((verb, LEASES, release.namespace, "") for verb in ("create", "patch")),
-        ("patch", DEPLOYMENTS, release.namespace, "scale"),
-        *(("delete", resource, ref.namespace, "") for ref, resource in _served(served, change, change.removed)),
-    }
-    ordered = sorted(asked, key=lambda row: (row[0], row[1].plural, row[3]))
-    answers = in_parallel(lambda row: cluster.allowed(*row), ordered)
-    return {permission_key(row[0], row[1], row[3]): answer for row, answer in zip(ordered, answers, strict=True)}
+    """Access reviews for what neither a list nor a dry run proves."""
+    asked = permissions.of_run(served, release, (change.current, change.target), deleted=change.removed, reads=needs())
+    listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
+    ordered = permissions.to_review(asked, listed)
+    answers = in_parallel(
+        lambda each: cluster.allowed(each.verb, each.resource, each.namespace, each.subresource), ordered
+    )
+    keys = [permission_key(each.verb, each.resource, each.subresource) for each in ordered]
+    return dict(zip(keys, answers, strict=True))
 
 
 def permission_key(verb: str, resource: Resource, subresource: str = "") -> str:
     """The words "verb plural.group[/subresource]", as kubectl auth can-i spells it."""
     group = f".{resource.gvk.group}" if resource.gvk.group else ""
     return f"{verb} {resource.plural}{group}" + (f"/{subresource}" if subresource else "")
-
-
-def _served(served: Served, change: Change, refs: Iterable[ObjectRef]) -> Iterable[tuple[ObjectRef, Resource]]:
-    for ref in refs:
-        resource = served.of(change.current.objects[ref])
-        if resource:
-            yield ref, resource

@@ -1,0 +1,102 @@
+"""`rbac RELEASE [REVISION]`: the least Role that a run of this release needs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from helm_safe.cli import options
+from helm_safe.model.errors import OK
+
+if TYPE_CHECKING:
+    from helm_safe.core.objects import Object
+    from helm_safe.model.revisions import History, Release, Revision
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    options.add_release(parser, revision=True)
+    options.add_connection(parser)
+    options.add_output(parser)
+    parser.add_argument(
+        "--cluster-reads",
+        action="store_true",
+        help="also a ClusterRole to list nodes, volumes and priority classes; without it some checks stay unverified",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises NotFound for a release or a revision that does not exist."""
+    from helm_safe.checks.run import needs
+    from helm_safe.cli import wiring
+    from helm_safe.rollback import permissions
+
+    number = options.revision_number(args.revision)
+    world, release = wiring.open_world(args, wiring.reporter_of(args))
+    history = world.releases.history(release)
+    revisions = concerned(history, number)
+    served = world.cluster.served()
+    reads = [need for need in needs() if args.cluster_reads or _namespaced(served.preferred(*need))]
+    asked = permissions.of_run(
+        served, release, revisions, deleted=permissions.changing(revisions), reads=reads, records=_records()
+    )
+    show(args, permissions.roles(asked, release), release)
+    _warn(permissions.grants_rights(revisions))
+    return OK
+
+
+def concerned(history: History, number: int | None) -> list[Revision]:
+    """The current revision and the one to restore; all of them where none is named."""
+    from helm_safe.model.evidence import current_of
+    from helm_safe.rollback.inspect import revision_of
+
+    if number is None:
+        return list(history.revisions)
+    return [current_of(history) or history.last, revision_of(history, number)]
+
+
+def show(args: argparse.Namespace, roles: list[Object], release: Release) -> None:
+    """A manifest for `kubectl apply -f -`; the words above it are comments."""
+    from helm_safe.core import yamlio
+    from helm_safe.report.document import write_document
+
+    if args.output == "json":
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "List", "items": roles}
+        write_document(body, "json")
+        return
+    comments = "".join(f"# {words}\n" for words in _binding(roles, release))
+    sys.stdout.write(comments + "---\n".join(yamlio.dump(role) for role in roles))
+
+
+def _binding(roles: list[Object], release: Release) -> list[str]:
+    """How to give the roles to whoever runs helm-safe."""
+    words = [f"What a rollback of {release} needs, and nothing else. To give it to somebody:"]
+    for role in roles:
+        kind, name = role["kind"], role["metadata"]["name"]
+        where = f" -n {role['metadata']['namespace']}" if kind == "Role" else ""
+        verb, flag = ("rolebinding", "role") if kind == "Role" else ("clusterrolebinding", "clusterrole")
+        words.append(f"  kubectl create {verb} {name} --{flag}={name} --user=NAME{where}")
+    return words
+
+
+def _namespaced(resource: Any) -> bool:
+    return resource is not None and bool(resource.namespaced)
+
+
+def _records() -> Any:
+    """Where Helm keeps its records, by HELM_DRIVER."""
+    from helm_safe.helm.releases import driver_name
+    from helm_safe.helm.storage import DRIVERS
+    from helm_safe.model.resources import SECRETS
+
+    driver = DRIVERS.get(driver_name(os.environ.get("HELM_DRIVER", "")))
+    return driver.resource if driver else SECRETS
+
+
+def _warn(names: list[str]) -> None:
+    if names:
+        from helm_safe.report.console import console, line
+
+        words = "grant rights themselves: whoever applies them must hold those rights, or the verbs escalate and bind"
+        line(console(stderr=True), f"! {', '.join(names)} {words}", "yellow")

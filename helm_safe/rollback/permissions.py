@@ -1,0 +1,185 @@
+"""What a run asks of the API server: the one table from which `rbac` makes a Role and PLAN its access reviews. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL
+from helm_safe.core.objects import Object, ObjectRef, gvk_of, namespace_of
+from helm_safe.model.resources import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    EVENTS,
+    LEASES,
+    PODS,
+    REPLICA_SETS,
+    SECRETS,
+    STATEFUL_SETS,
+)
+from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.snapshot import Resource, Served
+
+VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")  # the order in which people read them
+HOOK_EVENTS = {"pre-rollback", "post-rollback"}
+SCALED = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
+
+
+class Permission(NamedTuple):
+    """One verb on one resource. namespace: empty for kinds of the whole cluster."""
+
+    verb: str
+    resource: Resource
+    namespace: str
+    subresource: str = ""
+
+
+class Row(NamedTuple):
+    """Calls that every run makes in the release's namespace, whatever the release consists of."""
+
+    resource: Resource
+    verbs: tuple[str, ...]
+    subresource: str = ""
+
+
+# Helm reads, writes and prunes its records; we add the journal beside them.
+RECORDS = ("get", "list", "create", "update", "delete")
+ALWAYS = (
+    Row(SECRETS, ("get", "list", "create", "patch", "delete")),
+    Row(LEASES, ("get", "create", "patch")),
+    Row(PODS, ("list",)),
+    Row(PODS, ("get",), "log"),
+    Row(EVENTS, ("list",)),
+    *(Row(resource, ("list",)) for resource in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)),
+)
+# Helm reads each object, then patches it, or creates it where it is gone; we list its kind.
+OBJECT = ("get", "list", "create", "patch")
+# Helm makes the objects of a hook, watches them and deletes them.
+HOOK = ("get", "list", "watch", "create", "delete")
+
+
+def of_run(
+    served: Served,
+    release: Release,
+    revisions: Sequence[Revision],
+    *,
+    deleted: Collection[ObjectRef],
+    reads: Iterable[tuple[str, str]],
+    records: Resource = SECRETS,
+) -> list[Permission]:
+    """Every permission that a rollback between these revisions needs, each once.
+
+    deleted: objects that the rollback may remove. reads: (group, kind) that the checks list; kinds that the server
+    lacks are left out. records: the kind in which Helm keeps its records.
+    """
+    rows = [
+        *_always(release, records),
+        *_objects(served, revisions, deleted),
+        *_hooks(served, release, revisions),
+        *_reads(served, release, reads),
+    ]
+    # Rows of discovery and our own constants describe one kind differently; group and plural identify it.
+    unique = {
+        (row.verb, row.resource.gvk.group, row.resource.plural, row.namespace, row.subresource): row for row in rows
+    }
+    return list(unique.values())
+
+
+def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:
+    """Objects that some of the revisions have and others lack: a rollback between any two may delete them."""
+    each: list[set[ObjectRef]] = [set(revision.objects) for revision in revisions]
+    return set[ObjectRef]().union(*each) - each[0].intersection(*each) if each else set()
+
+
+def to_review(permissions: Iterable[Permission], listed: Collection[tuple[str, str]]) -> list[Permission]:
+    """Those that nothing else of PLAN proves. listed: (group, kind) that PLAN lists.
+
+    The dry runs prove that the release's own objects may be written; the objects of the run itself are not dry-run.
+    """
+    return [each for each in permissions if not _listed(each, listed) and not _tried(each)]
+
+
+def _listed(each: Permission, listed: Collection[tuple[str, str]]) -> bool:
+    return each.verb == "list" and (each.resource.gvk.group, each.resource.gvk.kind) in listed
+
+
+def _tried(each: Permission) -> bool:
+    own = each.resource.plural in (SECRETS.plural, LEASES.plural)
+    return each.verb in ("create", "patch") and not each.subresource and not own
+
+
+def roles(permissions: Iterable[Permission], release: Release) -> list[Object]:
+    """A Role per namespace, and a ClusterRole where kinds of the whole cluster are concerned."""
+    by_namespace: dict[str, list[Permission]] = {}
+    for each in permissions:
+        by_namespace.setdefault(each.namespace, []).append(each)
+    ordered = sorted(by_namespace, key=lambda namespace: (namespace != release.namespace, namespace == "", namespace))
+    return [_role(namespace, by_namespace[namespace], release) for namespace in ordered]
+
+
+def _always(release: Release, records: Resource) -> Iterator[Permission]:
+    for row in (*ALWAYS, Row(records, RECORDS)):
+        for verb in row.verbs:
+            yield Permission(verb, row.resource, release.namespace, row.subresource)
+
+
+def _objects(served: Served, revisions: Sequence[Revision], deleted: Collection[ObjectRef]) -> Iterator[Permission]:
+    for revision in revisions:
+        for ref, obj in revision.objects.items():
+            resource = served.of(obj)
+            if resource is None:
+                continue
+            namespace = ref.namespace if resource.namespaced else ""
+            for verb in (*OBJECT, *(("delete",) if ref in deleted else ())):
+                yield Permission(verb, resource, namespace)
+            if ref.group == "apps" and ref.kind in SCALED:
+                yield Permission("patch", SCALED[ref.kind], namespace, "scale")
+
+
+def _hooks(served: Served, release: Release, revisions: Sequence[Revision]) -> Iterator[Permission]:
+    found = [hook for revision in revisions for hook in revision.hooks if HOOK_EVENTS & set(hook.events)]
+    for obj in (obj for hook in found for obj in hook.objects):
+        resource = served.of(obj)
+        if resource:
+            namespace = (namespace_of(obj) or release.namespace) if resource.namespaced else ""
+            yield from (Permission(verb, resource, namespace) for verb in HOOK)
+
+
+def _reads(served: Served, release: Release, reads: Iterable[tuple[str, str]]) -> Iterator[Permission]:
+    for group, kind in reads:
+        resource = served.preferred(group, kind)
+        if resource:
+            yield Permission("list", resource, release.namespace if resource.namespaced else "")
+
+
+def _role(namespace: str, permissions: list[Permission], release: Release) -> Object:
+    metadata: dict[str, Any] = {"name": f"helm-safe-{release.name}", "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
+    if namespace:
+        metadata["namespace"] = namespace
+    else:
+        metadata["name"] = f"helm-safe-{release.namespace}-{release.name}"
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role" if namespace else "ClusterRole",
+        "metadata": metadata,
+        "rules": _rules(permissions),
+    }
+
+
+def _rules(permissions: list[Permission]) -> list[dict[str, Any]]:
+    """One rule per API group and set of verbs, in a stable order."""
+    verbs: dict[tuple[str, str], set[str]] = {}
+    for each in permissions:
+        name = each.resource.plural + (f"/{each.subresource}" if each.subresource else "")
+        verbs.setdefault((each.resource.gvk.group, name), set()).add(each.verb)
+    rules: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (group, name), asked in sorted(verbs.items()):
+        rules.setdefault((group, tuple(verb for verb in VERBS if verb in asked)), []).append(name)
+    return [{"apiGroups": [group], "resources": names, "verbs": list(asked)} for (group, asked), names in rules.items()]
+
+
+def grants_rights(revisions: Sequence[Revision]) -> list[str]:
+    """Objects of the release that grant rights: whoever writes them must hold those rights, or the verb `escalate`."""
+    group = "rbac.authorization.k8s.io"
+    refs = {ref for revision in revisions for ref, obj in revision.objects.items() if gvk_of(obj).group == group}
+    return sorted(str(ref) for ref in refs)

@@ -1,0 +1,66 @@
+"""`rbac` prints enough and nothing to spare: a whole rollback runs with it, and `plan` misses every rule taken away."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helm_safe.sandbox.cluster import Sandbox
+from helm_safe.sandbox.demo.stage import RELEASE, Stage
+
+pytestmark = pytest.mark.cluster
+USER = "limited"
+
+
+def powerless(stage: Stage, tmp_path: Path) -> Stage:
+    """The same stage, seen by a user who has no rights but those that are bound to him."""
+    config = json.loads(stage.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    config["users"][0]["user"] = {"token": stage.sandbox.tokens[USER]}
+    path = tmp_path / "limited"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    theirs = copy.copy(stage)
+    theirs.env = {**stage.env, "KUBECONFIG": str(path)}
+    return theirs
+
+
+def grant(stage: Stage, role: dict[str, Any]) -> None:
+    stage.kubectl("apply", "-f", "-", feed=json.dumps(role))
+
+
+def stands_against(done: Any) -> str:
+    """What `plan` says is missing: its error, or its findings that block or could not be verified."""
+    if done.returncode not in (0, 3):
+        return str(done.stderr)
+    findings = json.loads(done.stdout)["findings"]
+    return json.dumps([each for each in findings if each["status"] != "pass" and each["severity"] != "info"])
+
+
+@pytest.mark.timeout(240)
+def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
+    sandbox: Sandbox, namespace: str, tmp_path: Path
+) -> None:
+    stage = Stage(sandbox, 4, namespace)
+    stage.deploy("1-good", "autoscaling.minReplicas=1", pods=1)
+    stage.deploy("2-broken-40", "autoscaling.minReplicas=1", pods=1)
+    (role,) = json.loads(stage.safe("rbac", RELEASE, "1", "-o", "json").stdout)["items"]
+    theirs = powerless(stage, tmp_path)
+    assert "forbidden" in theirs.safe("plan", RELEASE, "1", fails=True).stderr.lower()
+
+    grant(stage, role)
+    name = role["metadata"]["name"]
+    stage.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={USER}")
+    whole = stands_against(theirs.safe("plan", RELEASE, "1", "-o", "json", fails=True))
+    for rule in role["rules"]:
+        grant(stage, {**role, "rules": [each for each in role["rules"] if each is not rule]})
+        said = stands_against(theirs.safe("plan", RELEASE, "1", "-o", "json", fails=True))
+        assert said != whole, f"nobody misses {rule}"
+        assert all(resource.split("/")[0] in said for resource in rule["resources"]), (rule, said)
+
+    grant(stage, role)
+    theirs.safe(RELEASE, "1", "--yes", "--bake", "2s")
+    standing = stage.standing()
+    assert (standing.ready, standing.revision, standing.status) == (1, 3, "deployed")
