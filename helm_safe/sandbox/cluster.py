@@ -22,6 +22,7 @@ from helm_safe.sandbox.progress import Say, quiet
 from helm_safe.sandbox.spec import ADMIN, Ports, Spec, new_tokens
 
 START_SECONDS = 90.0
+GUARDIANS: dict[str, subprocess.Popen[bytes]] = {}  # of this process, by run folder: reaped by `down`
 TOOLS = ("helm3", "helm4", "kubectl", "kustomize")
 
 
@@ -78,6 +79,8 @@ class Sandbox:
             if time.monotonic() > deadline:
                 os.kill(int(pids["guardian"]), signal.SIGKILL)
             time.sleep(0.05)
+        if self.spec.folder in GUARDIANS:
+            GUARDIANS.pop(self.spec.folder).wait()
         layout.sweep()
 
     @property
@@ -181,7 +184,7 @@ def _launch(spec: Spec, lock: int, say: Say) -> Spec:
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     say("starting etcd, kube-apiserver, controllers, scheduler" + (", pods and the gateway" if listeners else ""))
-    subprocess.Popen(
+    child = subprocess.Popen(
         [sys.executable, "-m", "helm_safe.sandbox.guardian", spec.folder, *map(str, descriptors)],
         pass_fds=descriptors,
         start_new_session=True,
@@ -190,6 +193,7 @@ def _launch(spec: Spec, lock: int, say: Say) -> Spec:
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
     )
+    GUARDIANS[spec.folder] = child
     for handle in listeners:
         handle.close()
     _await_ready(spec)

@@ -21,7 +21,7 @@ from pathlib import Path
 from helm_safe.sandbox import components, objects
 from helm_safe.sandbox.errors import SandboxError
 from helm_safe.sandbox.layout import read_json, write_private
-from helm_safe.sandbox.network import prepare_loopback
+from helm_safe.sandbox.network import listen, prepare_loopback
 from helm_safe.sandbox.spec import ADMIN, Spec, kubeconfig, token_file
 
 READY_SECONDS = 60.0
@@ -155,8 +155,11 @@ async def supervise(supervisor: Supervisor, listeners: list[socket.socket]) -> N
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    ports = (supervisor.spec.ports.api, supervisor.spec.ports.gateway)
-    servers = [await forward(handle, port) for handle, port in zip(listeners, ports, strict=False)]
+    spec = supervisor.spec
+    ports = (spec.ports.api, spec.ports.gateway)
+    if spec.isolated:  # the same addresses inside, so that one kubeconfig serves both sides
+        listeners = [*listeners, listen(spec.api_port), listen(spec.gateway_port)]
+    servers = [await forward(handle, port) for handle, port in zip(listeners, ports * 2, strict=False)]
     tell(supervisor.spec, "ready")
     while not stop.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
