@@ -21,7 +21,7 @@ from helm_safe.metrics.exposition import Point
 from helm_safe.metrics.names import DURATIONS, REQUESTS, SERVICE_LABELS, sample_of, service_pattern
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import Backend, NoData, Sample
-from helm_safe.ports import Clock
+from helm_safe.ports import Clock, Cluster
 
 MAX_BODY = 16 * 1024 * 1024
 TIMEOUT = urllib3.Timeout(connect=5, read=15)
@@ -41,6 +41,13 @@ class PrometheusMetrics:
         self._clock = clock
         self._headers = {"Accept": "application/json", **_authorization(env)}
         self._pool = urllib3.PoolManager(num_pools=1, retries=False)
+
+    @classmethod
+    def opened(
+        cls, options: Mapping[str, Any], _cluster: Cluster, clock: Clock, env: Mapping[str, str]
+    ) -> PrometheusMetrics:
+        """From the options `metrics.*` of the policy."""
+        return cls(options["url"], clock, env)
 
     def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
         found: list[tuple[str, Point]] = []

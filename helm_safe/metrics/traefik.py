@@ -6,7 +6,7 @@ Each pod is asked for itself: the proxy of a Service answers from any pod, so co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Gvk, Object, dig, mapping, name_of, namespace_of, sequence
 from helm_safe.metrics.exposition import Point, points
@@ -57,6 +57,20 @@ class TraefikMetrics:
         self._labels = labels
         self._port = port
         self._path = path
+
+    @classmethod
+    def opened(
+        cls, options: Mapping[str, Any], cluster: Cluster, clock: Clock, _env: Mapping[str, str]
+    ) -> TraefikMetrics:
+        """From the options `metrics.*` of the policy."""
+        return cls(
+            cluster,
+            clock,
+            namespace=options["traefik.namespace"],
+            labels=options["traefik.labels"],
+            port=options["traefik.port"],
+            path=options["traefik.path"],
+        )
 
     def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
         found: list[tuple[str, Point]] = []

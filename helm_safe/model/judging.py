@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from helm_safe.model.machine import Verdict
+from helm_safe.model.policy import Resolved
 from helm_safe.model.proportions import binomial_tail, fisher_tail
 from helm_safe.model.traffic import Window
 
@@ -34,6 +35,13 @@ class Floors:
     success_rate: float = 0.99
     p95: float | None = None
     minimum: int = 75
+
+
+def floors_of(settings: Resolved) -> Floors:
+    """The floors that flags, policy and annotations ask for."""
+    return Floors(
+        settings.value("gates.success-rate"), settings.value("gates.p95"), settings.value("gates.minimum-requests")
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, 
 from helm_safe.core.probes import READINESS, STARTUP
 from helm_safe.model.errors import ClusterError
 from helm_safe.model.machine import Verdict
+from helm_safe.model.policy import Resolved
 from helm_safe.ports import Clock, Cluster, Proxied
 
 PATH_ANNOTATION = PREFIX + "warmup-path"
@@ -40,6 +41,12 @@ class WarmUp:
     def __post_init__(self) -> None:
         if self.method not in ("GET", "HEAD"):
             raise ValueError(f"warm-up requests are GET or HEAD, not {self.method}: others could change data")
+
+
+def wanted_by(settings: Resolved) -> WarmUp:
+    """The warm-up that flags, policy and annotations ask for."""
+    names = ("path", "method", "least", "most", "slow", "timeout")
+    return WarmUp(**{name: settings.value(f"warm-up.{name}") for name in names})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,152 @@
+"""The table of what can be set for a run: one row for a flag, a policy key and an annotation alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from helm_safe.core.annotations import PREFIX
+from helm_safe.core.quantities import duration
+
+Parser = Callable[[Any], Any]
+"""From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
+MAX_STEPS = 20
+_DAY = 86400.0
+
+
+class Option(NamedTuple):
+    """One setting. key: dotted path below `spec` of the policy. annotated: charts may set it, as `helm-safe.dev/NAME`.
+
+    What spends consent or names where data is sent (isolation, addresses) is never taken from a chart.
+    """
+
+    key: str
+    parse: Parser
+    default: Any
+    flag: str = ""
+    annotation: str = ""
+
+    @property
+    def annotated(self) -> str:
+        """The annotation's whole name, "" where there is none."""
+        return PREFIX + self.annotation if self.annotation else ""
+
+
+def steps(value: Any) -> tuple[int, ...]:
+    """Percentages of the target's share, rising, the last one 100."""
+    parts = value.split(",") if isinstance(value, str) else value
+    if isinstance(parts, int) and not isinstance(parts, bool):
+        parts = [parts]
+    if not isinstance(parts, list) or not 0 < len(parts) <= MAX_STEPS:
+        raise ValueError(f"1 to {MAX_STEPS} percentages are expected, such as 1,10,50,100")
+    found = tuple(whole(1, 100)(part) for part in parts)
+    if any(one >= other for one, other in pairwise(found)):
+        raise ValueError("each step must be larger than the one before")
+    if found[-1] != 100:
+        raise ValueError("the last step must be 100")
+    return found
+
+
+def whole(low: int, high: int) -> Parser:
+    """A whole number from `low` to `high`."""
+
+    def parse(value: Any) -> int:
+        text = value.strip() if isinstance(value, str) else str(value)
+        usable = isinstance(value, (int, str)) and not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", text)
+        if not usable or not low <= int(text) <= high:
+            raise ValueError(f"a whole number from {low} to {high} is expected")
+        return int(text)
+
+    return parse
+
+
+def span(low: float, high: float) -> Parser:
+    """A duration in seconds, such as 90s or 15m."""
+
+    def parse(value: Any) -> float:
+        seconds = duration(value)
+        if not low <= seconds <= high:
+            raise ValueError(f"a duration from {low:g} s to {high:g} s is expected")
+        return seconds
+
+    return parse
+
+
+def rate(value: Any) -> float:
+    """A share as 0.99 or "99%"; returned as 0..1."""
+    text = value.strip() if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?%?", text):
+        raise ValueError("a share such as 99% or 0.99 is expected")
+    found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    if not 0 < found < 1:
+        raise ValueError("a share above 0 and below 1 (100%) is expected")
+    return found
+
+
+def one_of(*words: str) -> Parser:
+    """One of the words."""
+
+    def parse(value: Any) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)} is expected")
+        return str(value)
+
+    return parse
+
+
+def text(pattern: str, what: str) -> Parser:
+    """A text of that pattern."""
+    compiled = re.compile(pattern)
+
+    def parse(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > 2000 or not compiled.fullmatch(value):
+            raise ValueError(f"{what} is expected")
+        return value
+
+    return parse
+
+
+def none_or(parse: Parser) -> Parser:
+    """The same, or `none` to switch the setting off."""
+    return lambda value: None if value in ("none", None) else parse(value)
+
+
+_NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
+_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
+_PATH = text(r"/[!-~]*", "an absolute path such as /ready")
+
+OPTIONS: dict[str, Option] = {
+    option.key: option
+    for option in (
+        Option("strategy", one_of("auto", "shift", "standby", "express", "native"), "auto", "--strategy"),
+        Option("steps", steps, (1, 10, 50, 100), "--steps", "steps"),
+        Option("bake", span(0, _DAY), 60.0, "--bake", "bake"),
+        Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout"),
+        Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after"),
+        Option("route", text(r"[A-Za-z]{1,63}/[a-z0-9][-a-z0-9.]{0,252}", "KIND/NAME"), "", "--route", "route"),
+        Option("isolate", one_of("ask", "always", "never"), "ask"),
+        Option("gates.success-rate", rate, 0.99, "", "success-rate"),
+        Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95"),
+        Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
+        Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
+        Option("metrics.url", _URL, "", "--metrics"),
+        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
+        Option("metrics.traefik.port", whole(1, 65535), 0),
+        Option("metrics.traefik.path", _PATH, ""),
+        Option("warm-up.path", _PATH, "", "", "warmup-path"),
+        Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
+        Option("warm-up.least", whole(1, 10**4), 20),
+        Option("warm-up.most", whole(1, 10**5), 500),
+        Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow"),
+        Option("warm-up.timeout", span(1, _DAY), 120.0),
+    )
+}
+
+
+def sections() -> Sequence[str]:
+    """The mappings that hold options: "gates", "metrics.traefik"."""
+    return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

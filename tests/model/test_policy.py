@@ -1,0 +1,392 @@
+"""The policy: what is valid, who wins, and that the published schema says the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helm_safe.checks import CHECKS
+from helm_safe.cli.gates import metrics_of
+from helm_safe.cli.policy import CONFIG_MAP, KEY, find_policy, parse_policy
+from helm_safe.core.findings import Severity
+from helm_safe.core.objects import Object, ObjectRef
+from helm_safe.core.yamlio import dump
+from helm_safe.metrics.prometheus import PrometheusMetrics
+from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.model.errors import Forbidden, UsageError
+from helm_safe.model.judging import Floors, floors_of
+from helm_safe.model.options import OPTIONS, sections
+from helm_safe.model.policy import Annotated, Policy, annotated, read_policy, resolve
+from helm_safe.rollback.warmup import WarmUp, wanted_by
+from tests.fakes.cluster import FakeCluster, Fault
+from tests.fakes.runs import FakeClock
+
+NOW = datetime(2026, 5, 1, 12, tzinfo=timezone.utc)
+NOTHING, BEFORE = Annotated(2, {}), Annotated(1, {})
+SCHEMA = json.loads(resources.files("helm_safe.report").joinpath("schemas/policy.json").read_text("utf-8"))
+WHOLE = """
+apiVersion: helm-safe.dev/v1alpha1
+kind: RollbackPolicy
+metadata: {name: shop}
+spec:
+  strategy: standby
+  steps: [5, 25, 100]
+  bake: 2m
+  timeout: 1h
+  known-good-after: 2h
+  route: HTTPRoute/checkout
+  isolate: always
+  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200}
+  metrics:
+    provider: traefik
+    url: https://prometheus.example
+    traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
+  warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
+  severities: {HIST-001: warning}
+  waivers:
+  - {id: HIST-002, reason: known and harmless, expires: 2026-05-01, object: Deployment/api}
+"""
+
+
+def document(**spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "helm-safe.dev/v1alpha1", "kind": "RollbackPolicy", "spec": spec}
+
+
+def read(body: Any) -> Policy:
+    return read_policy(body, "policy file p.yaml", CHECKS)
+
+
+def fits_schema(body: Any) -> bool:
+    return jsonschema.Draft202012Validator(SCHEMA).is_valid(json.loads(json.dumps(body)))
+
+
+# --- the document ---
+
+
+def test_everything_can_be_said() -> None:
+    policy = parse_policy(WHOLE, "policy file p.yaml", CHECKS)
+    assert set(policy.values) == set(OPTIONS)
+    assert policy.values["gates.success-rate"] == pytest.approx(0.995)
+    assert policy.values["steps"] == (5, 25, 100)
+    assert policy.values["gates.p95"] == pytest.approx(0.8)
+    assert policy.severities == {"HIST-001": Severity.WARNING}
+
+
+def test_the_schema_knows_every_key_and_no_other() -> None:
+    def keys(properties: dict[str, Any], start: str = "") -> set[str]:
+        found = set()
+        for name, body in properties.items():
+            nested = body.get("properties")
+            found |= keys(nested, f"{start}{name}.") if nested else {f"{start}{name}"}
+        return found
+
+    assert keys(SCHEMA["properties"]["spec"]["properties"]) == {*OPTIONS, "severities", "waivers"}
+
+
+def test_the_schema_takes_the_whole_example() -> None:
+    from helm_safe.core.yamlio import load
+
+    assert fits_schema(load(WHOLE))
+
+
+BROKEN = [
+    ("steps", "0,200", "whole number from 1 to 100"),
+    ("steps", "50,10,100", "larger than the one before"),
+    ("steps", "abc", "whole number"),
+    ("steps", [1, 10], "must be 100"),
+    ("steps", [], "1 to 20"),
+    ("steps", [True, 100], "whole number"),
+    ("bake", 60, "not a duration"),
+    ("bake", "-5s", "from 0 s"),
+    ("bake", {"a": 1}, "number or a text"),
+    ("strategy", "yolo", "one of auto"),
+    ("route", "checkout", "KIND/NAME"),
+    ("isolate", True, "one of ask"),
+    ("gates.success-rate", 99, "below 1"),
+    ("gates.success-rate", "nearly all", "99%"),
+    ("gates.success-rate", 1, "below 1"),
+    ("gates.p95", "fast", "not a duration"),
+    ("gates.minimum-requests", 0, "from 1"),
+    ("metrics.url", "https://me:secret@prometheus", "without a password"),
+    ("metrics.url", "file:///etc/passwd", "an address"),
+    ("metrics.provider", "datadog", "one of traefik"),
+    ("metrics.traefik.port", 70000, "65535"),
+    ("metrics.traefik.namespace", "Not A Name", "namespace"),
+    ("warm-up.method", "POST", "GET, HEAD"),
+    ("warm-up.path", "ready", "absolute path"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), BROKEN)
+def test_what_cannot_be_used_is_named(key: str, value: Any, words: str) -> None:
+    """The key, and what is expected."""
+    spec: Any = value
+    for name in reversed(key.split(".")):
+        spec = {name: spec}
+    with pytest.raises(UsageError) as raised:
+        read(document(**spec))
+    assert f"spec.{key}" in raised.value.message
+    assert words in raised.value.message
+
+
+@pytest.mark.parametrize(("key", "value", "words"), [row for row in BROKEN if row[0] != "steps"])
+def test_the_schema_refuses_it_too(key: str, value: Any, words: str) -> None:
+    """Except what needs arithmetic, and durations' bounds."""
+    spec: Any = value
+    for name in reversed(key.split(".")):
+        spec = {name: spec}
+    assert not fits_schema(document(**spec))
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (document(stepps="1,100"), "spec.stepps is not known (did you mean steps?)"),
+        (document(gates={"p59": "1s"}), "spec.gates.p59 is not known (did you mean p95?)"),
+        (document(metrics={"traefik": {"ports": 1}}), "did you mean port?"),
+        (document(severities={"HIST-01": "error"}), "there is no check 'HIST-01' (did you mean HIST-001?)"),
+        (document(severities={"HIST-001": "fatal"}), "one of error, warning, info"),
+        (document(gates=[]), "spec.gates must be a mapping"),
+        (document(waivers={}), "spec.waivers must be a list"),
+        (document(waivers=[{"id": "HIST-001", "reason": " ", "expires": "2026-01-01"}]), "waivers[0].reason"),
+        (document(waivers=[{"id": "HIST-001", "reason": "x"}]), "waivers[0].expires"),
+        (document(waivers=[{"id": "HIST-001", "reason": "x", "expires": "9999-12-31"}]), "waivers[0].expires"),
+        (document(waivers=[{"id": "HIST-001", "reason": "x", "expires": "soon"}]), "2026-12-31 is expected"),
+        (document(waivers=[{"reason": "x", "expires": "2026-01-01", "until": 1}]), "until is not known"),
+        ({"kind": "RollbackPolicy"}, "apiVersion must be helm-safe.dev/v1alpha1"),
+        ({**document(), "kind": "Policy"}, "kind must be RollbackPolicy"),
+        ({**document(), "steps": [100]}, "steps is not known"),
+        (None, "the document must be a mapping"),
+        ([], "the document must be a mapping"),
+    ],
+)
+def test_mistakes_are_errors_with_the_nearest_name(body: Any, words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        read(body)
+    assert words in raised.value.message
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(UsageError) as raised:
+        read(document(bake="x", timeout="y", **{f"a{number}": 1 for number in range(12)}))
+    assert raised.value.message.count(";") == 10
+    assert raised.value.message.endswith("and 4 more")
+
+
+def test_hostile_text_is_harmless_in_messages() -> None:
+    with pytest.raises(UsageError) as raised:
+        read(document(**{"\x1b[2Jevil": 1, "strategy": "\x1b]0;x\x07" + "y" * 500}))
+    assert "\x1b" not in raised.value.message
+    assert len(raised.value.message) < 600
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from([*{key.partition(".")[0] for key in OPTIONS}, "severities", "waivers"]), JSON))
+def test_any_document_is_read_or_refused(spec: dict[str, Any]) -> None:
+    """Nothing else leaves the reader; what it takes, the schema takes."""
+    try:
+        read(document(**spec))
+    except UsageError:
+        return
+    assert fits_schema(document(**spec)), spec
+
+
+# --- waivers ---
+
+
+@pytest.mark.parametrize(
+    ("expires", "counts"),
+    [
+        ("2026-05-01", True),
+        ("2026-04-30", False),
+        ("2026-05-01T12:00:01Z", True),
+        ("2026-05-01T13:00:00+02:00", False),
+    ],
+)
+def test_waivers_expire(expires: str, counts: bool) -> None:
+    """A bare day counts until its end; what expired is told."""
+    policy = read(document(waivers=[{"id": "HIST-001", "reason": "known", "expires": expires}]))
+    assert bool(policy.waived(NOW)) is counts
+    assert bool(policy.expired(NOW)) is not counts
+    assert counts or "HIST-001 in policy file p.yaml expired" in policy.expired(NOW)[0]
+
+
+# --- precedence ---
+
+
+def carrying(revision: int, **values: str) -> Annotated:
+    return Annotated(
+        revision,
+        {f"helm-safe.dev/{name.replace('_', '-')}": (text, "Deployment/api") for name, text in values.items()},
+    )
+
+
+def test_flags_before_policy_before_current_before_target() -> None:
+    """Take the strongest away one by one; each value says where it comes from."""
+    policy = read(document(bake="2m"))
+    current, target = carrying(2, bake="3m"), carrying(1, bake="4m")
+    seen = [
+        resolve(flags, rules, now, then).settings["bake"]
+        for flags, rules, now, then in (
+            ({"bake": "1m"}, policy, current, target),
+            ({}, policy, current, target),
+            ({}, None, current, target),
+            ({}, None, NOTHING, target),
+            ({}, None, NOTHING, BEFORE),
+        )
+    ]
+    assert [setting.value for setting in seen] == [60, 120, 180, 240, 60]
+    assert [setting.source for setting in seen] == [
+        "--bake",
+        "policy file p.yaml",
+        "helm-safe.dev/bake on Deployment/api of revision 2",
+        "helm-safe.dev/bake on Deployment/api of revision 1",
+        "default",
+    ]
+
+
+def test_only_the_winner_must_be_right() -> None:
+    """A broken annotation does not stand in the way of a flag; alone it is an error that names it."""
+    broken = carrying(2, steps="0,200")
+    assert resolve({"steps": "100"}, None, broken, BEFORE).value("steps") == (100,)
+    with pytest.raises(UsageError, match=r"helm-safe\.dev/steps on Deployment/api of revision 2: '0,200'"):
+        resolve({}, None, broken, BEFORE)
+
+
+def test_a_plan_shows_what_was_chosen() -> None:
+    found = resolve({"steps": "10,100"}, read(document(gates={"p95": "none"})), NOTHING, BEFORE).chosen()
+    assert {key: setting.source for key, setting in found.items()} == {
+        "steps": "--steps",
+        "gates.p95": "policy file p.yaml",
+    }
+
+
+def test_charts_cannot_spend_consent_or_name_addresses() -> None:
+    """Nor choose a method, a strategy or where data goes."""
+    current = carrying(2, isolate="always", metrics_url="http://evil", url="http://evil", strategy="native")
+    assert resolve({}, None, current, BEFORE).chosen() == {}
+
+
+def test_an_address_chooses_prometheus() -> None:
+    found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
+    assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
+    with pytest.raises(UsageError, match="without its address"):
+        resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
+
+
+def test_defaults_are_the_same_everywhere() -> None:
+    found = resolve({}, None, NOTHING, BEFORE)
+    assert floors_of(found) == Floors()
+    assert wanted_by(found) == WarmUp()
+    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), TraefikMetrics)
+    other = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
+    assert isinstance(metrics_of(other, FakeCluster(), FakeClock(), {}), PrometheusMetrics)
+
+
+# --- annotations ---
+
+
+def deployment(name: str, **annotations: str) -> tuple[ObjectRef, Object]:
+    named = {f"helm-safe.dev/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return ObjectRef("apps", "Deployment", "shop", name), {"metadata": {"name": name, "annotations": named}}
+
+
+def test_annotations_of_a_revision() -> None:
+    """Known ones only; others belong to others."""
+    found = annotated(3, dict([deployment("api", bake="5m", schema_version="7"), deployment("web")]))
+    assert found == Annotated(3, {"helm-safe.dev/bake": ("5m", "Deployment/api")})
+
+
+def test_two_objects_that_disagree() -> None:
+    with pytest.raises(UsageError, match="Deployment/api and on Deployment/web of revision 3 differ"):
+        annotated(3, dict([deployment("web", bake="1m"), deployment("api", bake="5m")]))
+    paths = dict([deployment("web", warmup_path="/w"), deployment("api", warmup_path="/a")])
+    assert annotated(3, paths).values == {}
+
+
+def test_odd_annotations_are_left_alone() -> None:
+    ref, _ = deployment("api")
+    for odd in (None, [], "x", {"annotations": {"helm-safe.dev/bake": 5}}, {"annotations": []}):
+        assert annotated(1, {ref: {"metadata": odd}}).values == {}
+
+
+# --- where it is found ---
+
+
+def test_a_file_before_the_config_map(tmp_path: Path) -> None:
+    cluster = FakeCluster([config_map({KEY: dump(document(bake="3m"))})])
+    assert find_policy(None, cluster, "shop", CHECKS).values == {"bake": 180}  # type: ignore[union-attr]
+    (tmp_path / "p.yaml").write_text(dump(document(bake="2m")))
+    found = find_policy(str(tmp_path / "p.yaml"), cluster, "shop", CHECKS)
+    assert found
+    assert found.values == {"bake": 120}
+
+
+def test_none_is_fine_and_unreadable_is_not() -> None:
+    """Without the permission to look, nobody knows which rules hold."""
+    cluster = FakeCluster()
+    assert find_policy(None, cluster, "shop", CHECKS) is None
+    cluster.faults.append(Fault("get", Forbidden("may not get configmaps", status=403)))
+    with pytest.raises(UsageError, match="cannot be seen"):
+        find_policy(None, cluster, "shop", CHECKS)
+
+
+@pytest.mark.parametrize("data", [{}, {"policy.yaml": "x"}, {KEY: 5}])
+def test_a_config_map_without_the_key(data: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"has no key helm-safe\.yaml"):
+        find_policy(None, FakeCluster([config_map(data)]), "shop", CHECKS)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00", b"a: [", b"a: 1\n---\nb: 2\n", b"", b"x" * 2_000_000, b"{" * 5000]
+)
+def test_files_that_are_no_policy(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.yaml").write_bytes(content)
+    with pytest.raises(UsageError):
+        find_policy(str(tmp_path / "p.yaml"), FakeCluster(), "shop", CHECKS)
+
+
+@pytest.mark.parametrize("path", ["absent.yaml", ".", "\0"])
+def test_files_that_are_none(path: str) -> None:
+    with pytest.raises(UsageError):
+        find_policy(path, FakeCluster(), "shop", CHECKS)
+
+
+def config_map(data: dict[str, Any]) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": CONFIG_MAP, "namespace": "shop"},
+        "data": data,
+    }
+
+
+# --- the page ---
+
+
+def test_the_page_lists_every_key_and_its_example_is_valid() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
+    rows = set(re.findall(r"^\| `([a-z0-9.-]+)` \|", page, re.MULTILINE))
+    assert rows == set(OPTIONS)
+    for option in OPTIONS.values():
+        assert option.annotated in page
+        assert option.flag in page
+    example = re.search(r"```yaml\n(apiVersion.*?)```", page, re.DOTALL)
+    assert example
+    assert parse_policy(example[1], "docs/policy.md", CHECKS).values
+    assert all(section.rpartition(".")[2] in page for section in sections())
