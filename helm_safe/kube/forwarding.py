@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import urllib3
 
@@ -22,7 +22,8 @@ _TEMPLATE = "/api/v1/namespaces/{namespace}/pods/{name}/proxy"
 def call(namespace: str, pod: str, port: int | str, path: str, method: str) -> Call:
     """The request. Raises Invalid for a path that would leave the pod."""
     route, _, query = path.partition("?")
-    parts = route.split("/")
+    # Unescaped as the API server will do it: dots behind escapes would leave the pod's part of the path.
+    parts = unquote(route).split("/")
     if not path.startswith("/") or {".", ".."} & set(parts) or not path.isprintable():
         raise Invalid(f'"{shown(path)}" cannot be asked for: an absolute path is needed', status=400)
     inside = quote(route, safe="/:@!$&'()*+,;=%-._~")
