@@ -24,7 +24,7 @@ from helm_safe.sandbox.layout import read_json, write_private
 from helm_safe.sandbox.network import listen, prepare_loopback
 from helm_safe.sandbox.spec import ADMIN, Spec, kubeconfig, token_file
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 class Supervisor:
