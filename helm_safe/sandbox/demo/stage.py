@@ -68,6 +68,7 @@ class Stage:
         self.namespace = namespace
         self.helm_path = sandbox.helm(major)
         self.major = major
+        self.chart = CHART
         self.env = {**os.environ, **sandbox.env(), "HELM_BIN": str(self.helm_path), "NO_COLOR": "1"}
         self.env |= {"XDG_STATE_HOME": str(sandbox.spec.run / "state"), "PYTHONPATH": str(ROOT)}
 
