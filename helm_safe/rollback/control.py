@@ -11,6 +11,7 @@ from datetime import datetime
 
 from helm_safe.checks.run import run_checks
 from helm_safe.core.findings import Finding
+from helm_safe.helm.flags import check_flags
 from helm_safe.journal.lease import DURATION, Holder, Lease, current_holder, leave_request
 from helm_safe.journal.mirror import MirroredJournal
 from helm_safe.journal.secret_store import SecretJournal, journal_of, runs_of
@@ -57,10 +58,11 @@ class RunState:
 
 
 def prepare(world: World, release: Release, number: int | None, settings: Settings) -> Prepared:
-    """INSPECT and PLAN; writes nothing. Raises NotFound, UsageError (no evidence of a good revision), ClusterError."""
+    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, wrong flags)."""
     history = world.releases.history(release)
     evidence = evidence_for(world, history, settings.known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
+    check_flags(world.releases.version(), settings.native, target)
     change = Change(current=current_of(history) or history.last, target=target)
     snapshot = gather(world, history, change, settings)
     findings = tuple(run_checks(snapshot))
