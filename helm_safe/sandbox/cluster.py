@@ -79,8 +79,7 @@ class Sandbox:
             if time.monotonic() > deadline:
                 os.kill(int(pids["guardian"]), signal.SIGKILL)
             time.sleep(0.05)
-        if self.spec.folder in GUARDIANS:
-            GUARDIANS.pop(self.spec.folder).wait()
+        _reap(self.spec.folder)
         layout.sweep()
 
     @property
@@ -193,6 +192,7 @@ def _launch(spec: Spec, lock: int, say: Say) -> Spec:
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
     )
+    _reap(spec.folder)
     GUARDIANS[spec.folder] = child
     for handle in listeners:
         handle.close()
@@ -210,6 +210,12 @@ def _await_ready(spec: Spec) -> None:
             raise SandboxError(str(progress.get("detail")))
         time.sleep(0.05)
     raise SandboxError(f"The sandbox was not ready after {START_SECONDS:.0f} s.")
+
+
+def _reap(folder: str) -> None:
+    """Collect a guardian of this process that has ended."""
+    if folder in GUARDIANS:
+        GUARDIANS.pop(folder).wait()
 
 
 def _link(link: Path, target: Path) -> None:
