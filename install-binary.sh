@@ -14,12 +14,15 @@
 
 set -eu
 
-if [ "${1:-}" = run ]; then # how plugin.yaml starts the program; nothing may come before this, it counts in every call
+# A text as one word of a shell.
+quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
+
+if [ "${1:-}" = run ]; then # how plugin.yaml starts the program; nothing slow may come before this
     shift
     launcher=${HELM_PLUGIN_DIR:-${0%/*}}/helm-safe
     [ ! -x "$launcher" ] || exec "$launcher" "$@"
     echo "Error: helm-safe is not installed completely: $launcher is missing." >&2
-    echo "Run: sh '${launcher%/*}/install-binary.sh'" >&2
+    echo "Run: sh $(quoted "${launcher%/*}/install-binary.sh")" >&2
     exit 2
 fi
 
@@ -44,9 +47,6 @@ data_home() {
             ;;
     esac
 }
-
-# The words of a text as one shell word.
-quoted() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
 
 # ---------------------------------------------------------------------------------------------------- removing
 
@@ -87,6 +87,9 @@ case "${1:-install}" in
     install) ;;
     remove)
         forget "$home" "$plugin"
+        if [ -s "$home/plugins" ]; then
+            fail "it stays for the plugin in $(cat "$home/plugins")" "Remove that with: helm plugin uninstall safe-rollback"
+        fi
         say "removed"
         exit 0
         ;;
@@ -109,7 +112,7 @@ write_launchers() {
 # $MARK
 if [ ! -x $(quoted "$1") ]; then
     echo "Error: helm-safe is not installed completely:" $(quoted "$1") "is gone." >&2
-    echo "Run: sh" $(quoted "$checkout/install-binary.sh") >&2
+    echo "Run: sh" $(quoted "$(quoted "$checkout/install-binary.sh")") >&2
     exit 2
 fi
 exec $2 "\$@"
@@ -121,14 +124,18 @@ END
 END
 }
 
-# Note who uses this installation, and keep what removes it.
+# Note who uses this installation, and keep what removes it. Run by hand for a plugin of Helm's, it adds no user.
 register() {
     mkdir -p "$home"
     echo "$checkout" >"$home/checkout"
     publish "$home/install-binary.sh" <"$checkout/install-binary.sh"
     touch "$home/plugins"
+    if [ -s "$home/plugins" ] && [ -z "${HELM_PLUGIN_DIR:-}" ]; then return 0; fi
     grep -qxF -- "$plugin" "$home/plugins" || echo "$plugin" >>"$home/plugins"
 }
+
+# Helm keeps a plugin whose installation failed, and asks for its removal later: so it is noted before anything fails.
+[ -z "${HELM_PLUGIN_DIR:-}" ] || register
 
 # ---------------------------------------------------------------------------------------------------- an installed one
 

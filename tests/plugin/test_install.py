@@ -131,7 +131,11 @@ class TestWithAnInstalledProgram:
         other.unlink()
         done = home.run(str(home.checkout / "helm-safe"), "plan")
         assert done.returncode == 2
-        assert "install-binary.sh" in done.stderr
+        program(other)
+        advice = next(line for line in done.stderr.splitlines() if line.startswith("Run: "))
+        mended = home.run("sh", "-c", advice.removeprefix("Run: "), HELM_SAFE_BIN=str(other))
+        assert mended.returncode == 0, mended.stderr
+        other.unlink()
         completed = home.run(str(home.checkout / "plugin.complete"), "")
         assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
 
@@ -148,6 +152,22 @@ class TestWithAnInstalledProgram:
             done = home.run("sh", "-c", delete, HELM_PLUGIN_DIR=str(link))
             assert (done.returncode, done.stderr) == (0, "")
             assert (home.checkout / "helm-safe").exists() is left
+        assert home.tree() == before
+
+    def test_run_by_hand_it_renews_a_plugin_and_removes_none(self, home: Home) -> None:
+        other = program(home.folder / "bin" / "helm-safe")
+        before = home.tree()
+        plugin = str(home.folder / "plugin")
+        assert home.install(HELM_PLUGIN_DIR=str(home.checkout), HELM_SAFE_BIN=str(other)).returncode == 0
+        assert home.install(HELM_SAFE_BIN=str(other)).returncode == 0
+        (home.folder / "plugin").symlink_to(home.checkout)
+        assert home.install(HELM_PLUGIN_DIR=plugin, HELM_SAFE_BIN=str(other)).returncode == 0
+        home.install("remove")
+        refused = home.install("remove")
+        assert refused.returncode == 1
+        assert plugin in refused.stderr
+        (home.folder / "plugin").unlink()
+        assert home.run("sh", "-c", _hook("delete"), HELM_PLUGIN_DIR=plugin).returncode == 0
         assert home.tree() == before
 
 
@@ -244,6 +264,23 @@ class TestBehindHelm:
         assert started.returncode == 7
         done = home.run(helm, "plugin", "uninstall", "safe-rollback")
         assert done.returncode == 0, done.stderr
+        assert home.tree() == before
+
+    def test_an_installation_that_failed_can_be_mended_by_hand_and_removed(
+        self, home: Home, sandbox: Sandbox, major: int
+    ) -> None:
+        helm, other = str(sandbox.helm(major)), program(home.folder / "other bin" / "helm-safe")
+        before = home.tree()
+        done = home.run(helm, "plugin", "install", str(home.checkout), HELM_SAFE_PYTHON="/nonexistent")
+        assert done.returncode == 1
+        assert "it needs Python 3.10 or newer" in done.stderr
+        refused = home.run(helm, "safe-rollback", "--version")
+        assert refused.returncode == 2
+        advice = next(line for line in refused.stderr.splitlines() if line.startswith("Run: "))
+        mended = home.run("sh", "-c", advice.removeprefix("Run: "), HELM_SAFE_BIN=str(other))
+        assert mended.returncode == 0, mended.stderr
+        assert home.run(helm, "safe-rollback", "--version").stdout == f"helm-safe {VERSION}\n"
+        assert home.run(helm, "plugin", "uninstall", "safe-rollback").returncode == 0
         assert home.tree() == before
 
     def test_it_installs_without_a_network_and_leaves_nothing(
