@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shlex
 import signal
@@ -81,24 +82,25 @@ def _up(args: argparse.Namespace) -> int:
     from helm_safe.sandbox.cluster import Sandbox
 
     sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
+    try:
+        _tell(args, sandbox)
+        if args.foreground:
+            say("Ctrl-C takes it down")
+            signal.pause()
+    except KeyboardInterrupt:
+        say("taking it down")
+    finally:
+        if args.foreground:
+            sandbox.down()
+    return OK
+
+
+def _tell(args: argparse.Namespace, sandbox: Sandbox) -> None:
     if args.output == "text":
         print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")  # noqa: T201 - for a shell to read
         say(f"up; API server {sandbox.api_url}, gateway {sandbox.gateway_url}")
     else:
         _write(args, document(sandbox))
-    if args.foreground:
-        _stay(sandbox)
-    return OK
-
-
-def _stay(sandbox: Sandbox) -> None:
-    say("Ctrl-C takes it down")
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        say("taking it down")
-    finally:
-        sandbox.down()
 
 
 def _down(args: argparse.Namespace) -> int:
@@ -112,9 +114,13 @@ def _down(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     from helm_safe.sandbox import cache, layout
     from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.errors import NotUp
     from helm_safe.sandbox.progress import megabytes
 
-    found = [Sandbox.attach(name) for name in layout.sweep()]
+    found = []
+    for name in layout.sweep():
+        with contextlib.suppress(NotUp):  # it is on its way up or down
+            found.append(Sandbox.attach(name))
     if args.output != "text":
         _write(args, {"sandboxes": [document(each) for each in found], "cache": str(cache.root())})
         return OK

@@ -54,6 +54,9 @@ class Sandbox:
             spec = _prepare(name, folder, programs, say)
             spec = _launch(spec, lock, say)
         except BaseException:
+            if str(folder) in GUARDIANS:
+                GUARDIANS[str(folder)].terminate()
+                _reap(str(folder))
             os.close(lock)
             layout.sweep()
             raise
