@@ -132,7 +132,7 @@ class Sandbox:
     def link(self, name: str) -> None:
         """Make a tool that is built on demand reachable by its name."""
         if name in TOOLS:
-            _link(self.spec.run / "bin" / name, self._programs.ensure(name))
+            _link(self._tools() / name, self._programs.ensure(name))
 
     def _tools(self) -> Path:
         folder = self.spec.run / "bin"
