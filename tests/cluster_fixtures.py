@@ -26,7 +26,7 @@ def sandbox() -> Iterator[Sandbox]:
     """A sandbox with a data plane; skipped with its reason where there can be none."""
     named = os.environ.get("HELM_SAFE_TEST_SANDBOX", "")
     try:
-        found = Sandbox.attach(named) if named else Sandbox.up(f"tests-{os.getpid()}", say=_say)
+        found = Sandbox.attach(named) if named else Sandbox.up(f"tests-{os.getpid()}", say=_say, owned=True)
         found.helm(3)
     except HelmSafeError as error:
         _unavailable(error.message)

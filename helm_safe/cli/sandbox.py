@@ -81,7 +81,7 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 def _up(args: argparse.Namespace) -> int:
     from helm_safe.sandbox.cluster import Sandbox
 
-    sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
+    sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say, owned=args.foreground)
     try:
         _tell(args, sandbox)
         if args.foreground:

@@ -34,8 +34,12 @@ class Sandbox:
         self._programs = programs
 
     @classmethod
-    def up(cls, name: str = "default", *, binaries: Path | None = None, say: Say = quiet) -> Sandbox:
+    def up(
+        cls, name: str = "default", *, binaries: Path | None = None, say: Say = quiet, owned: bool = False
+    ) -> Sandbox:
         """Build what is missing and start it; one that is up already is found.
+
+        `owned`: what is started here goes down with this process, however that ends.
 
         Raises SandboxError when it cannot be built or started, Unsupported on other systems than Linux.
         """
@@ -52,7 +56,7 @@ class Sandbox:
         try:
             programs = Programs(binaries, say)
             spec = _prepare(name, folder, programs, say)
-            spec = _launch(spec, lock, say)
+            spec = _launch(spec, lock, say, owned=owned)
         except BaseException:
             if str(folder) in GUARDIANS:
                 GUARDIANS[str(folder)].terminate()
@@ -114,6 +118,7 @@ class Sandbox:
         home = self.spec.run / "helm"
         return {
             "KUBECONFIG": str(self.kubeconfig),
+            "KUBECACHEDIR": str(self.spec.run / "kubectl"),
             "HELM_CACHE_HOME": str(home / "cache"),
             "HELM_CONFIG_HOME": str(home / "config"),
             "HELM_DATA_HOME": str(home / "data"),
@@ -175,7 +180,7 @@ def _prepare(name: str, folder: Path, programs: Programs, say: Say) -> Spec:
     )
 
 
-def _launch(spec: Spec, lock: int, say: Say) -> Spec:
+def _launch(spec: Spec, lock: int, say: Say, *, owned: bool) -> Spec:
     listeners: list[socket.socket] = [listen(0), listen(0)] if spec.isolated else []
     if listeners:
         api, gateway = (int(handle.getsockname()[1]) for handle in listeners)
@@ -194,6 +199,7 @@ def _launch(spec: Spec, lock: int, say: Say) -> Spec:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": path},
+        preexec_fn=guardian.end_with_parent if owned else None,  # noqa: PLW1509 - it makes one system call
     )
     _reap(spec.folder)
     GUARDIANS[spec.folder] = child

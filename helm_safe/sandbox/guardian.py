@@ -19,7 +19,7 @@ _PR_SET_PDEATHSIG = 1
 def namespaces(*, user: bool) -> list[str]:
     """The command that gives what follows namespaces of its own: network, processes, mounts."""
     return ["unshare", *(["--user", "--map-root-user"] if user else []), "--net", "--pid", "--fork", "--mount",
-            "--kill-child", "--mount-proc"]  # fmt: skip
+            "--kill-child=SIGTERM", "--mount-proc"]  # fmt: skip
 
 
 def permitted(*, user: bool) -> bool:
@@ -36,13 +36,24 @@ def permitted(*, user: bool) -> bool:
     return done.returncode == 0
 
 
+_PRCTL = ctypes.CDLL(None).prctl  # looked up here: between fork and exec nothing should be loaded
+
+
 def die_with_parent() -> None:
-    """In a child before its exec: the kernel kills it when the guardian is gone, however it went."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """In a child before its exec: the kernel kills it when its parent is gone, however it went."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def watch_over(spec: Spec, listeners: list[socket.socket]) -> int:
-    """Start the supervisor and wait for its end; SIGTERM and SIGINT end it."""
+def end_with_parent() -> None:
+    """Likewise, but with SIGTERM: the supervisor has a folder to remove before it goes."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def watch_over(spec: Spec, lock: int, listeners: list[socket.socket]) -> int:
+    """Start the supervisor and wait for its end; SIGTERM and SIGINT end it.
+
+    It inherits the lock: when this process is killed, the folder stays taken until the supervisor has removed it.
+    """
     prefix = namespaces(user=spec.user_namespace) if spec.isolated else []
     spec_file = spec.run / "spec.json"
     command = [*prefix, spec.python, "-m", "helm_safe.sandbox.supervisor", str(spec_file)]
@@ -50,11 +61,12 @@ def watch_over(spec: Spec, listeners: list[socket.socket]) -> int:
     with (spec.run / "supervisor.log").open("ab") as log:
         child = subprocess.Popen(
             [*command, *map(str, descriptors)],
-            pass_fds=descriptors,
+            pass_fds=[lock, *descriptors],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the guardian has one thread
+            # One thread forks here. When unshare is killed, it passes SIGTERM on.
+            preexec_fn=die_with_parent if prefix else end_with_parent,  # noqa: PLW1509
         )
     layout.write_private(spec.run / "pids.json", f'{{"guardian": {os.getpid()}, "child": {child.pid}}}')
 
@@ -82,7 +94,7 @@ def main(arguments: list[str]) -> int:
     spec = Spec.load((folder / "spec.json").read_text())
     listeners = [socket.socket(fileno=int(number)) for number in arguments[2:]]
     try:
-        return watch_over(spec, listeners)
+        return watch_over(spec, int(arguments[1]), listeners)
     finally:
         if layout.read_json(folder / "progress.json").get("state") != "failed":
             layout.remove(folder)

@@ -11,6 +11,7 @@ from helm_safe.sandbox.spec import GATEWAY_NAMESPACE, Spec
 
 GATEWAY = "sandbox"
 GATEWAY_CLASS = "traefik"
+METRICS = "traefik-metrics"
 
 
 def gateway(spec: Spec) -> str:
@@ -21,9 +22,10 @@ def gateway(spec: Spec) -> str:
         | {"spec": {"controllerName": "traefik.io/gateway-controller"}},
         _named("networking.k8s.io/v1", "IngressClass", "nginx", "") | {"spec": {"controller": "k8s.io/ingress-nginx"}},
         _named("gateway.networking.k8s.io/v1", "Gateway", GATEWAY) | {"spec": _gateway_spec(spec)},
-        _named("v1", "Service", "traefik-metrics")
+        _named("v1", "Service", METRICS)
         | {"spec": {"ports": [{"name": "metrics", "port": METRICS_PORT, "targetPort": METRICS_PORT}]}},
         _metrics_endpoints(),
+        _metrics_pod(),
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
 
@@ -43,9 +45,25 @@ def _gateway_spec(spec: Spec) -> dict[str, Any]:
     return {"gatewayClassName": GATEWAY_CLASS, "listeners": [listener]}
 
 
+def _metrics_pod() -> dict[str, Any]:
+    """The gateway as a pod that no scheduler binds and no agent plays: Traefik itself runs at its address."""
+    pod = _named("v1", "Pod", METRICS)
+    pod["metadata"]["labels"] = {"app.kubernetes.io/name": "traefik"}
+    ports = [{"name": "metrics", "containerPort": METRICS_PORT}]
+    container = {"name": "traefik", "image": "traefik", "ports": ports}
+    return pod | {"spec": {"schedulerName": "sandbox", "containers": [container]}}
+
+
+def gateway_pod_status() -> dict[str, Any]:
+    """What makes the API server's proxies lead to the gateway's pod."""
+    conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
+    status = {"phase": "Running", "podIP": METRICS_IP, "podIPs": [{"ip": METRICS_IP}], "conditions": conditions}
+    return {"status": status}
+
+
 def _metrics_endpoints() -> dict[str, Any]:
-    endpoints = _named("discovery.k8s.io/v1", "EndpointSlice", "traefik-metrics-1")
-    endpoints["metadata"]["labels"] = {"kubernetes.io/service-name": "traefik-metrics"}
+    """Made by hand, since controllers find none among unbound pods; the proxy of a Service asks for the targetRef."""
+    target = {"kind": "Pod", "namespace": GATEWAY_NAMESPACE, "name": METRICS}
     ports = [{"name": "metrics", "port": METRICS_PORT, "protocol": "TCP"}]
-    ready = {"addresses": [METRICS_IP], "conditions": {"ready": True}}
-    return endpoints | {"addressType": "IPv4", "ports": ports, "endpoints": [ready]}
+    subset = {"addresses": [{"ip": METRICS_IP, "targetRef": target}], "ports": ports}
+    return _named("v1", "Endpoints", METRICS) | {"subsets": [subset]}

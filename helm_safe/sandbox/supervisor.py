@@ -18,11 +18,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from helm_safe.sandbox import components, objects
+from helm_safe.sandbox import components, layout, objects
 from helm_safe.sandbox.errors import SandboxError
+from helm_safe.sandbox.guardian import die_with_parent
 from helm_safe.sandbox.layout import read_json, write_private
 from helm_safe.sandbox.network import listen, prepare_loopback
-from helm_safe.sandbox.spec import ADMIN, Spec, kubeconfig, token_file
+from helm_safe.sandbox.spec import ADMIN, GATEWAY_NAMESPACE, Spec, kubeconfig, token_file
 
 READY_SECONDS = 120.0
 
@@ -95,7 +96,14 @@ class Supervisor:
     def _start(self, name: str, command: list[str]) -> None:
         with (self.spec.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment, cwd="/"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd="/",
+                # In a process namespace the kernel ends them with process 1 anyway. One thread forks here.
+                preexec_fn=None if self.spec.isolated else die_with_parent,  # noqa: PLW1509
             )
 
     def _wait(self, name: str, ready: Callable[[], bool]) -> None:
@@ -124,6 +132,9 @@ class Supervisor:
         self._wait("kube-apiserver", lambda: self._kubectl(*established))
         wanted = objects.gateway(self.spec)
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
+        status = json.dumps(objects.gateway_pod_status())
+        pod = ("pod", objects.METRICS, "-n", GATEWAY_NAMESPACE, "--subresource=status", "--type=merge")
+        self._wait("kube-apiserver", lambda: self._kubectl("patch", *pod, "-p", status))
         self._start("traefik", components.traefik(self.spec))
         accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=2s")
         self._wait("traefik", lambda: self._kubectl(*accepted))
@@ -172,6 +183,19 @@ async def supervise(supervisor: Supervisor, listeners: list[socket.socket]) -> N
         server.close()
 
 
+def leave(spec: Spec) -> None:
+    """Remove the run folder: the guardian may have been killed. A failure stays for `up` to read."""
+    if spec.isolated:
+        subprocess.run(["umount", "--lazy", str(spec.data)], check=False, capture_output=True)
+    if layout.read_json(spec.run / "progress.json").get("state") != "failed":
+        layout.remove(spec.run)
+
+
+def stop_now(_number: int, _frame: object) -> None:
+    """SIGTERM while the programs are starting; process 1 would ignore it otherwise."""
+    sys.exit(0)
+
+
 def tell(spec: Spec, state: str, detail: str = "") -> None:
     write_private(spec.run / "progress.json", json.dumps({"state": state, "detail": detail}))
 
@@ -181,6 +205,7 @@ def main(arguments: list[str]) -> int:
     spec = Spec.load(Path(arguments[0]).read_text())
     listeners = [socket.socket(fileno=int(number)) for number in arguments[1:]]
     supervisor = Supervisor(spec)
+    signal.signal(signal.SIGTERM, stop_now)
     try:
         supervisor.bring_up()
         asyncio.run(supervise(supervisor, listeners))
@@ -189,6 +214,7 @@ def main(arguments: list[str]) -> int:
         return 1
     finally:
         supervisor.stop()
+        leave(spec)
     return 0
 
 

@@ -1,0 +1,95 @@
+"""No sandbox leaves anything, also where nobody got the chance to tidy up; and what the gateway counts can be read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from helm_safe.sandbox import guardian, layout
+from helm_safe.sandbox.cluster import Sandbox
+
+pytestmark = pytest.mark.cluster
+
+ROOT = Path(__file__).parents[2]
+NAME = f"ends-{os.getpid()}"
+
+
+def traces(folder: Path) -> list[str]:
+    """Processes and mounts that name the run folder, and the folder itself. Nothing is swept."""
+    found = [str(folder)] if folder.exists() else []
+    found += [line for line in Path("/proc/mounts").read_text().splitlines() if f"{folder}/" in line]
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if f"{folder}/" in line:
+            found.append(line)
+    return found
+
+
+def eventually_none(look: Callable[[], list[str]], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while look():
+        assert time.monotonic() < deadline, look()
+        time.sleep(0.05)
+
+
+@pytest.fixture(params=["namespaces", "control-plane"])
+def own(sandbox: Sandbox, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """With a data plane, and as on a machine that denies namespaces."""
+    with monkeypatch.context() as patched:
+        if request.param == "control-plane":
+            patched.setattr(guardian, "permitted", lambda *, user: False)
+        found = Sandbox.up(NAME)
+    yield found
+    if layout.alive(found.spec.run):
+        found.down()
+
+
+@pytest.mark.parametrize("victim", ["guardian", "child"])
+def test_whoever_is_killed_the_other_tidies_up(own: Sandbox, victim: str) -> None:
+    """SIGKILL of the guardian, or of what it started: no process, mount or file, without any later command."""
+    os.kill(int(layout.read_json(own.spec.run / "pids.json")[victim]), signal.SIGKILL)
+    eventually_none(lambda: traces(own.spec.run))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_foreground_goes_with_its_command(sandbox: Sandbox, number: signal.Signals) -> None:
+    """Ctrl-C, a closed terminal, a killed parent."""
+    command = [sys.executable, "-m", "helm_safe", "sandbox", "up", "--foreground", "--name", NAME]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("export KUBECONFIG=")
+        process.send_signal(number)
+        process.wait(30)
+    eventually_none(lambda: traces(layout.run_folder(NAME)))
+
+
+def test_programs_leave_no_files_in_the_users_home(sandbox: Sandbox, tmp_path: Path) -> None:
+    """kubectl and both helms keep their caches in the run folder."""
+    sandbox.helm(3)
+    environment = {**os.environ, **sandbox.env(), "HOME": str(tmp_path)}
+    for words in (["kubectl", "get", "pods"], ["helm3", "list"], ["helm4", "list"]):
+        subprocess.run(words, env=environment, check=True, capture_output=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pods", "services"])
+def test_the_gateways_metrics_are_reachable_through_the_api_server(sandbox: Sandbox, kind: str) -> None:
+    path = f"/api/v1/namespaces/sandbox-gateway/{kind}/traefik-metrics:9100/proxy/metrics"
+    done = subprocess.run(
+        ["kubectl", "get", "--raw", path],
+        env={**os.environ, **sandbox.env()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "traefik_config_reloads_total" in done.stdout
