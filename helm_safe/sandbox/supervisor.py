@@ -25,6 +25,7 @@ from helm_safe.sandbox.layout import read_json, write_private
 from helm_safe.sandbox.network import listen, prepare_loopback
 from helm_safe.sandbox.spec import ADMIN, GATEWAY_NAMESPACE, Spec, kubeconfig, token_file
 
+_KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
 READY_SECONDS = 120.0
 
 
@@ -34,7 +35,9 @@ class Supervisor:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.running: dict[str, subprocess.Popen[bytes]] = {}
-        self._environment = {**os.environ, "KUBECONFIG": str(spec.inner_kubeconfig)}
+        # Nothing of the user's: Traefik reads ~/.config/traefik.toml and TRAEFIK_*, etcd reads ETCD_*, kubectl ~/.kube.
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        self._environment = {**kept, "HOME": str(spec.data), "KUBECONFIG": str(spec.inner_kubeconfig)}
 
     def bring_up(self) -> None:
         """Start everything and wait until it serves. Raises SandboxError with the last words of what failed."""
