@@ -61,11 +61,24 @@ def test_whoever_is_killed_the_other_tidies_up(own: Sandbox, victim: str) -> Non
     eventually_none(lambda: traces(own.spec.run))
 
 
+def heed_signals() -> None:
+    """A test run in the background of a script, or under nohup, hands on that SIGINT or SIGHUP is ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_foreground_goes_with_its_command(sandbox: Sandbox, number: signal.Signals) -> None:
     """Ctrl-C, a closed terminal, a killed parent."""
     command = [sys.executable, "-m", "helm_safe", "sandbox", "up", "--foreground", "--name", NAME]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_signals,  # noqa: PLW1509
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("export KUBECONFIG=")
         process.send_signal(number)
