@@ -51,9 +51,10 @@ class Programs:
         return {name: self.ensure(name) for name in (*CORE, "kubectl")}
 
     def ensure_crds(self) -> Path:
-        """The folder of the Gateway API's definitions: `crds` beside given programs, or the cache's."""
-        given = self.binaries / "crds" if self.binaries else None
-        if given and given.is_dir():
+        """The folder of the Gateway API's definitions: `crds` in or beside the given folder, or the cache's."""
+        places = [self.binaries / "crds", self.binaries.parent / "crds"] if self.binaries else []
+        given = next((place for place in places if place.is_dir()), None)
+        if given:
             return given.resolve()
         self._builder.ensure((), crds=True)
         return self._builder.crds()
