@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from helm_safe.sandbox.cluster import Sandbox
-from tests.sandbox.test_ends import traces
+from tests.sandbox.test_ends import eventually_none, traces
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def test_without_being_root(sandbox: Sandbox, tmp_path: Path) -> None:
     assert answer["kubeconfig"].startswith(f"{home}/helm-safe-sandbox/")
     assert "admin" in done.stdout
     assert "sandbox-node" in done.stdout
-    assert traces(home / "helm-safe-sandbox") == []
+    eventually_none(lambda: traces(home / "helm-safe-sandbox"))
     assert list(home.iterdir()) == []
 
 
