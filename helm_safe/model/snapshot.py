@@ -10,6 +10,7 @@ from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of
 from helm_safe.model.changes import Change
 from helm_safe.model.revisions import History
 from helm_safe.model.settings import Settings
+from helm_safe.model.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Snapshot:
     ("sha256:…" per key), those of the release's own records are left out. listed: the (group, kind) pairs
     that were listed whole in the namespace, so that absence there proves absence. denied: (group, kind) that may not be
     listed, with the reason. dry_run: answers per target object, absent where it was not asked. permitted: answers of
-    access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock.
+    access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock. staging: which workloads get
+    a standby.
     """
 
     history: History
@@ -94,6 +96,7 @@ class Snapshot:
     denied: Mapping[tuple[str, str], str] = field(default_factory=dict)
     dry_run: Mapping[ObjectRef, DryRun] = field(default_factory=dict)
     permitted: Mapping[str, bool] = field(default_factory=dict)
+    staging: Staging = Staging()
 
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""

@@ -1,0 +1,139 @@
+"""Which workloads get a standby, which follow with the native rollback, and which it leaves alone. Pure.
+
+A workload is staged when the rollback changes its pods (the template, or a ConfigMap or Secret that it reads) and a
+route sends users to it through a live Service. The others have no share of traffic that could move in steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, selects
+from helm_safe.core.references import config_references
+from helm_safe.core.workloads import pod_template
+from helm_safe.model.changes import Change
+
+KINDS = ("Deployment", "StatefulSet", "DaemonSet")
+SUFFIX = "-standby"
+MAX_NAME = 63
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A live Service by which users come to a staged workload, our own Service beside it, and the routes to it."""
+
+    service: str
+    standby: str
+    routes: tuple[ObjectRef, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """A workload that gets a standby. standby: name of our Deployment; replicas: the captured count."""
+
+    workload: ObjectRef
+    standby: str
+    replicas: int
+    doors: tuple[Door, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """The release's workloads, sorted out.
+
+    follow: changed ones that cannot be staged, each with the reason. alone: those that stay as they are. shared: live
+    Services that select the pods of several workloads, with their names: nobody can split what they carry.
+    """
+
+    staged: tuple[Staged, ...] = ()
+    follow: tuple[tuple[ObjectRef, str], ...] = ()
+    alone: tuple[ObjectRef, ...] = ()
+    shared: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    @property
+    def routes(self) -> tuple[ObjectRef, ...]:
+        """Every route whose weights move, each once; they move together."""
+        return tuple(sorted({ref for each in self.staged for door in each.doors for ref in door.routes}))
+
+    def doors(self) -> Iterator[Door]:
+        return (door for each in self.staged for door in each.doors)
+
+
+def staging_of(
+    change: Change, live: Mapping[ObjectRef, Object], routed: Mapping[str, tuple[ObjectRef, ...]]
+) -> Staging:
+    """Sort the target's workloads out. routed: name of a Service in the release's namespace -> routes to it."""
+    services = {ref.name: obj for ref, obj in live.items() if (ref.group, ref.kind) == ("", "Service")}
+    staged, follow, alone = [], [], []
+    for ref in serving(change.target.objects):
+        if ref in live and not touched(change, ref):
+            alone.append(ref)
+            continue
+        doors = tuple(_doors(change.target.objects[ref], services, routed))
+        why = _why_not(ref, live, doors)
+        if why:
+            follow.append((ref, why))
+        else:
+            count = dig(live[ref], "spec", "replicas")
+            staged.append(Staged(ref, short(ref.name), 1 if count is None else int(count), doors))
+    return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, services, staged)))
+
+
+def serving(objects: Iterable[ObjectRef]) -> list[ObjectRef]:
+    """The workloads whose pods stay up."""
+    return [ref for ref in objects if ref.kind in KINDS and ref.group == "apps"]
+
+
+def touched(change: Change, ref: ObjectRef) -> bool:
+    """Whether the rollback changes what the workload's pods run or read."""
+    before, after = change.current.objects.get(ref), change.target.objects[ref]
+    return before is None or pod_template(before) != pod_template(after) or reads_changed(change, ref)
+
+
+def reads_changed(change: Change, ref: ObjectRef) -> bool:
+    """Whether a ConfigMap or Secret that the workload reads differs between the revisions."""
+    differing = {
+        (each.kind, each.name) for each in (*change.changed, *change.added) if each.kind in ("ConfigMap", "Secret")
+    }
+    used = config_references(pod_template(change.target.objects[ref]) or {})
+    return any((each.kind, each.name) in differing for each in used)
+
+
+def short(name: str) -> str:
+    """The standby's name: at most 63 characters, the end, which is ours, kept."""
+    made = name + SUFFIX
+    return made if len(made) <= MAX_NAME else f"{name[: MAX_NAME - len(SUFFIX)].rstrip('-.')}{SUFFIX}"
+
+
+def _doors(
+    workload: Object, services: Mapping[str, Object], routed: Mapping[str, tuple[ObjectRef, ...]]
+) -> Iterator[Door]:
+    labels = labels_of(pod_template(workload) or {})
+    for name, routes in sorted(routed.items()):
+        service = services.get(name)
+        if service and routes and selects(mapping(service, "spec", "selector"), labels):
+            yield Door(name, short(name), tuple(sorted(routes)))
+
+
+def _why_not(ref: ObjectRef, live: Mapping[ObjectRef, Object], doors: tuple[Door, ...]) -> str:
+    """Why a changed workload cannot be staged, "" when it can."""
+    if ref.kind != "Deployment":
+        return f"a {ref.kind} cannot be doubled"
+    if ref not in live:
+        return "it does not run now"
+    return "" if doors else "no route sends users to it"
+
+
+def _shared(
+    change: Change, services: Mapping[str, Object], staged: Iterable[Staged]
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name in sorted({door.service for each in staged for door in each.doors}):
+        selector = mapping(services[name], "spec", "selector")
+        owners = [
+            str(ref)
+            for ref in serving(change.target.objects)
+            if selects(selector, labels_of(pod_template(change.target.objects[ref]) or {}))
+        ]
+        if len(owners) > 1:
+            yield name, tuple(sorted(owners))
