@@ -96,7 +96,7 @@ class Snapshot:
     denied: Mapping[tuple[str, str], str] = field(default_factory=dict)
     dry_run: Mapping[ObjectRef, DryRun] = field(default_factory=dict)
     permitted: Mapping[str, bool] = field(default_factory=dict)
-    staging: Staging = Staging()
+    staging: Staging = field(default_factory=Staging)
 
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""
