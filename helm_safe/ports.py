@@ -11,6 +11,7 @@ from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.model.events import Event
 from helm_safe.model.records import Record
 from helm_safe.model.revisions import History, Release
+from helm_safe.model.routes import Backends, Foreign, Patch, RouteCapture, Weight
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import DryRun, HelmVersion, Resource, Served
 from helm_safe.model.traffic import Backend, Sample
@@ -191,6 +192,53 @@ class Clock(Protocol):
     def monotonic(self) -> float: ...
     def now(self) -> datetime: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+class TrafficRouter(Protocol):
+    """How one kind of route splits traffic: pure functions of the route; the caller reads, journals and writes.
+
+    In routers, stable is the backend that has the traffic now and canary the one under trial.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """(group, kind) of the routes."""
+        ...
+
+    def services(self, route: Object) -> set[str]:
+        """Services of the route's own namespace that it sends requests to."""
+        ...
+
+    def problems(self, route: Object, service: str) -> list[str]:
+        """Why the traffic that the route sends to the Service cannot be split safely; empty where it can."""
+        ...
+
+    def capture(self, route: Object) -> RouteCapture: ...
+
+    def patch(self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weight: Weight) -> Patch:
+        """The patch that gives each canary its share, computed from the captured route; empty where it has it."""
+        ...
+
+    def restore(self, captured: RouteCapture, live: Object) -> Patch:
+        """The patch back to the captured backends; empty where they are there."""
+        ...
+
+    def foreign(
+        self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weights: Sequence[Weight | None]
+    ) -> Foreign | None:
+        """What somebody else changed. weights: those that we may have written last, None for the captured ones."""
+        ...
+
+    def share(self, route: Object, pairs: Sequence[Backends]) -> Weight | None:
+        """The canaries' share by the object's own words; None where its rules name none or disagree."""
+        ...
+
+    def converged(self, route: Object) -> bool | None:
+        """Whether those who carry the route out have accepted it; None where nobody says."""
+        ...
 
 
 class MetricProvider(Protocol):

@@ -48,13 +48,15 @@ def floors_of(settings: Resolved) -> Floors:
 class Judgement:
     """verdict, the sentence for people and the numbers for machines (finite, None where unknown).
 
-    both_bad: both miss a floor, and the target is not clearly the better one: a rollback does not help.
+    both_bad: both miss a floor, and the target is not clearly the better one: a rollback does not help. better: it
+    passes, and is better than the other beyond chance: nobody needs to wait for more.
     """
 
     verdict: Verdict
     sentence: str
     numbers: dict[str, float | None] = field(default_factory=dict)
     both_bad: bool = False
+    better: bool = False
 
 
 def judge(canary: Window | None, stable: Window | None, floors: Floors, *, baseline: Window | None = None) -> Judgement:
@@ -72,7 +74,9 @@ def judge(canary: Window | None, stable: Window | None, floors: Floors, *, basel
         below = stable is not None and "" not in (_below(canary, floors), _below(stable, floors))
         better = below and stable is not None and _clearly_better(canary, stable)
         return Judgement(Verdict.FAIL, failure + _consequence(below, better), numbers, below and not better)
-    return Judgement(*_passed(canary, other, who, floors), numbers)
+    verdict, sentence = _passed(canary, other, who, floors)
+    better = verdict is Verdict.PASS and other is not None and _clearly_better(canary, other)
+    return Judgement(verdict, sentence, numbers, better=better)
 
 
 def time_to_decision(rate: float, share: float, minimum: int) -> float:

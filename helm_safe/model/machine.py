@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from helm_safe.model.plan import EndState, Plan, Stage, Step
+from helm_safe.model.plan import EndState, Plan, Step
 from helm_safe.model.records import Progress
 
 
@@ -52,28 +53,49 @@ def committed(progress: Progress) -> bool:
 def next_action(plan: Plan, progress: Progress, request: str = "") -> Action:
     """Decide from the plan, the journal's fold and the newest request (pause, abort or none).
 
-    Before COMMIT an abort undoes what was done, by the plan's CLEANUP steps; after it the restored pods are the only
-    ones left, so an abort stops where it is and leaves the release to a person.
+    Before COMMIT a stop puts back what was done, by the plan's `undo`; after it the old pods are gone, so a stop sends
+    users to the backend that has proved itself, by the plan's `hold`, and leaves the release to a person. A stop that
+    began is carried through, whoever goes on with the run.
     """
     if progress.end:
         return Finish(EndState(progress.end), progress.reason)
     failed = next((result for result in progress.done.values() if result.get("verdict") == Verdict.FAIL.value), None)
     if failed:
         return _stop(plan, progress, EndState.FAILED, str(failed.get("reason", "")))
-    if request == "abort":
+    if request == "abort" or stopping(plan, progress):
         return _stop(plan, progress, EndState.ABORTED, "aborted on request")
     if request == "pause":
         return Hold("paused on request")
-    upcoming = next((step for step in plan.steps if step.id not in progress.done), None)
-    if upcoming is None:
-        return Finish(EndState.SUCCEEDED)
-    return Do(upcoming, again=upcoming.id in progress.begun)
+    upcoming = _first(plan.steps, progress)
+    return upcoming or Finish(EndState.SUCCEEDED)
+
+
+def stopping(plan: Plan, progress: Progress) -> bool:
+    """Whether the way out was entered."""
+    seen = progress.begun | set(progress.done)
+    return any(step.id in seen for step in (*plan.undo, *plan.hold))
 
 
 def _stop(plan: Plan, progress: Progress, state: EndState, reason: str) -> Action:
-    cleanup = [step for step in plan.steps if step.stage is Stage.CLEANUP and step.id not in progress.done]
-    if cleanup and not committed(progress):
-        return Do(cleanup[0], again=cleanup[0].id in progress.begun)
-    if committed(progress):
-        return Finish(EndState.FAILED, reason)
-    return Finish(state, reason)
+    way_out = plan.hold if committed(progress) else plan.undo
+    upcoming = _first(way_out, progress)
+    if upcoming:
+        return upcoming
+    return Finish(EndState.FAILED if committed(progress) else state, reason)
+
+
+def _first(steps: Iterable[Step], progress: Progress) -> Do | None:
+    step = next((each for each in steps if each.id not in progress.done), None)
+    return Do(step, again=step.id in progress.begun) if step else None
+
+
+def safe_share(plan: Plan, progress: Progress) -> float | None:
+    """Where users must go if the run stops here: the share (percent) of the Services beside the release's own.
+
+    None: the captured weights. Before COMMIT those, or the isolation where the run isolated; after it whatever has
+    proved itself, which is never the release's own Service until RETURN has put the routes back.
+    """
+    if plan.traffic is None or "routes" in progress.done:
+        return None
+    isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
+    return 100.0 if committed(progress) or isolated else None

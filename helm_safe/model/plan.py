@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from helm_safe.core.objects import ObjectRef
+from helm_safe.model.routes import Backends
+
 
 class Stage(str, Enum):
     """The stages of the design, in order; the same word in code, journal, output and README."""
@@ -67,10 +70,50 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """One route that moves. router: name in the table of routers. pairs: the release's own Service, and the one beside
+    it (the standby's, or the known-good one) that shares its traffic during the run.
+    """
+
+    router: str
+    ref: ObjectRef
+    pairs: tuple[Backends, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """The routes of a run, which move together; shares are always those of the Services beside the release's own."""
+
+    routes: tuple[Moved, ...]
+
+    @property
+    def pairs(self) -> tuple[Backends, ...]:
+        return tuple(sorted({pair for route in self.routes for pair in route.pairs}))
+
+    def to_json(self) -> list[dict[str, Any]]:
+        return [
+            {"router": each.router, "ref": list(each.ref), "pairs": [list(pair) for pair in each.pairs]}
+            for each in self.routes
+        ]
+
+    @classmethod
+    def from_json(cls, body: list[dict[str, Any]]) -> Traffic:
+        """The inverse of to_json. Raises KeyError or TypeError on a body of another shape."""
+        return cls(
+            tuple(
+                Moved(each["router"], ObjectRef(*each["ref"]), tuple(Backends(*pair) for pair in each["pairs"]))
+                for each in body
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """current, target: revision numbers. why: the reason for the strategy, in one sentence.
 
     lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again.
+    undo: what puts everything back when the run stops before COMMIT. hold: what sends users to the backend that has
+    proved itself when it stops after. traffic: the routes that move, None where none does.
     """
 
     namespace: str
@@ -84,9 +127,12 @@ class Plan:
     reasons: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    undo: tuple[Step, ...] = ()
+    hold: tuple[Step, ...] = ()
+    traffic: Traffic | None = None
 
     def step(self, step_id: str) -> Step | None:
-        return next((each for each in self.steps if each.id == step_id), None)
+        return next((each for each in (*self.steps, *self.undo, *self.hold) if each.id == step_id), None)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -101,6 +147,9 @@ class Plan:
             "lost": list(self.lost),
             "settings": self.settings,
             "steps": [step.to_json() for step in self.steps],
+            "undo": [step.to_json() for step in self.undo],
+            "hold": [step.to_json() for step in self.hold],
+            "traffic": self.traffic.to_json() if self.traffic else None,
         }
 
     @classmethod
@@ -118,4 +167,7 @@ class Plan:
             lost=tuple(body["lost"]),
             settings=dict(body["settings"]),
             steps=tuple(Step.from_json(step) for step in body["steps"]),
+            undo=tuple(Step.from_json(step) for step in body["undo"]),
+            hold=tuple(Step.from_json(step) for step in body["hold"]),
+            traffic=Traffic.from_json(body["traffic"]) if body["traffic"] else None,
         )

@@ -26,6 +26,13 @@ def binomial_tail(errors: int, requests: int, share: float) -> float:
     return _tail(first, errors, requests, mode, lambda k: math.log((requests - k) / (k + 1)) + odds)
 
 
+def improbable(hits: int, trials: int, share: float, alpha: float = 1e-4) -> bool:
+    """Whether so many hits, or so few, lie outside the central 1 - alpha of a binomial distribution."""
+    least = binomial_tail(hits, trials, share)
+    most = binomial_tail(trials - hits, trials, 1 - share)
+    return min(least, most) < alpha / 2
+
+
 def fisher_tail(errors: int, requests: int, other_errors: int, other_requests: int) -> float:
     """One-sided p of Fisher's exact test: how likely so many of all errors fall on the first group by chance alone."""
     failed, total = errors + other_errors, requests + other_requests

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from helm_safe.model.plan import Plan
+from helm_safe.model.plan import Plan, Stage
 
 FORMAT = 1
 
@@ -17,7 +17,8 @@ class Kind(str, Enum):
     """What a record says.
 
     START carries the plan. CAPTURED holds an original that an undo needs; it is never compacted. INTENT stands before
-    a write and says what undoes it, DONE after it. NOTE is history for people. END closes the run.
+    a write and says what undoes it, DONE after it. NOTE is history for people. END closes the run. REOPEN takes up a
+    run that ended after COMMIT with users on the standby: failed steps and those of WATCH and RETURN are done anew.
     """
 
     START = "start"
@@ -26,6 +27,7 @@ class Kind(str, Enum):
     DONE = "done"
     NOTE = "note"
     END = "end"
+    REOPEN = "reopen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,18 @@ def _step(progress: Progress, record: Record) -> Progress:
         return replace(progress, begun=progress.begun | {record.step})
     if record.kind is Kind.DONE:
         return replace(progress, begun=progress.begun - {record.step}, done={**progress.done, record.step: record.data})
+    if record.kind is Kind.REOPEN:
+        return _reopened(progress)
     if record.kind is Kind.END:
         return replace(progress, end=str(record.data["state"]), reason=str(record.data.get("reason", "")))
     return progress
+
+
+def _reopened(progress: Progress) -> Progress:
+    plan = progress.plan
+    again = {Stage.WATCH, Stage.RETURN, Stage.CLEANUP}
+    anew = {step.id for step in (*plan.steps, *plan.hold) if step.stage in again} if plan else set()
+    done = {
+        step: result for step, result in progress.done.items() if step not in anew and result.get("verdict") != "fail"
+    }
+    return replace(progress, end="", reason="", done=done, begun=progress.begun - anew)

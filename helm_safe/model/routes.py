@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from helm_safe.core.objects import ObjectRef
+
+Patch = list[dict[str, Any]]
+"""A JSON patch (RFC 6902) whose first operation tests the resourceVersion; empty where nothing is to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,21 @@ class Weight:
         return 100 - self.canary
 
 
-@dataclass(frozen=True, slots=True)
-class Backends:
-    """The two Services that a route's traffic is split between, both in `namespace`."""
+class Backends(NamedTuple):
+    """Two Services of the route's namespace between which its traffic is split."""
 
-    namespace: str
     stable: str
     canary: str
+
+
+class Foreign(NamedTuple):
+    """What somebody else did to a route that we move, and who, as far as its managedFields tell."""
+
+    what: str
+    who: str
+
+    def __str__(self) -> str:
+        return f"{self.what} (by {self.who})" if self.who else self.what
 
 
 @dataclass(frozen=True, slots=True)

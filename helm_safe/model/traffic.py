@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from helm_safe.model.errors import HelmSafeError
 
@@ -80,6 +80,21 @@ class Window:
                 return math.inf if math.isinf(bound) else low + (bound - low) * inside
             low, below = bound, count
         return math.inf
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON; the bound above all others is written as null."""
+        return {
+            "requests": self.requests,
+            "errors": self.errors,
+            "buckets": [[None if math.isinf(bound) else bound, count] for bound, count in self.buckets],
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Window:
+        """The inverse of to_json. Raises KeyError or ValueError on a body of another shape."""
+        buckets = ((math.inf if bound is None else float(bound), float(count)) for bound, count in body["buckets"])
+        return cls(float(body["requests"]), float(body["errors"]), tuple(buckets), float(body["seconds"]))
 
     def slower_than(self, bound: float) -> float:
         """How many timed answers took longer than `bound`, which is one of the bounds."""

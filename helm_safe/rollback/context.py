@@ -11,26 +11,36 @@ from typing import Any, TypeVar
 
 from helm_safe.model.errors import Interrupted
 from helm_safe.model.events import Event, Level
+from helm_safe.model.machine import safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
+from helm_safe.model.policy import Resolved
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Settings
-from helm_safe.ports import Clock, Cluster, JournalStore, Lock, Releases, Reporter
+from helm_safe.ports import Clock, Cluster, JournalStore, Lock, MetricProvider, Releases, Reporter
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 WORKERS = 8
 
 
+class Turn(Exception):
+    """Another process asked for something; the runner decides what is next."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """The adapters that a command was wired with. evidence: where autopsies are saved."""
+    """The adapters that a command was wired with.
+
+    evidence: where autopsies are saved. metrics: opens the provider that settings choose; nothing is asked of it yet.
+    """
 
     cluster: Cluster
     releases: Releases
     clock: Clock
     reporter: Reporter
     evidence: Path
+    metrics: Callable[[Resolved], MetricProvider]
 
 
 @dataclass(slots=True)
@@ -46,6 +56,13 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     signals: list[int] = field(default_factory=list)
     parent: int = field(default_factory=os.getppid)
+    provider: MetricProvider | None = None
+
+    def metrics(self) -> MetricProvider:
+        """The provider of the run's settings, opened when it is first asked."""
+        if self.provider is None:
+            self.provider = self.world.metrics(self.settings.resolved)
+        return self.provider
 
     def stop_wanted(self) -> bool:
         """Whether a signal came, or the helm that started us is gone: it dies by signals, its plugin does not."""
@@ -60,9 +77,29 @@ class Run:
                 "or put things back with `abort`.",
             )
 
+    def safe_point(self, where: str) -> None:
+        """Where a step that waits may be left: after a signal, when another process asks, when the Lease is lost."""
+        self.lock.check()
+        self.stop_here(where)
+        if self.request() and not stopping(self.plan, self.progress):
+            raise Turn
+
+    def request(self) -> str:
+        """The wish in force: a pause holds until resume, an abort wins over everything."""
+        asked = list(self.lock.requests())
+        if "abort" in asked:
+            return "abort"
+        held = [each for each in asked if each in ("pause", "resume", "promote")]
+        return "pause" if held[-1:] == ["pause"] else ""
+
     def record(self, kind: Kind, stage: Stage, step: str = "", data: dict[str, Any] | None = None) -> None:
-        """Append to the journal and fold the record into `progress`. Raises LostLease when fenced off."""
-        record = Record(self.world.cluster.now(), kind, stage.value, step, data or {})
+        """Append to the journal and fold the record into `progress`. Raises LostLease when fenced off.
+
+        Each record says where users must go if the run stops there.
+        """
+        share = safe_share(self.plan, self.progress)
+        safe = {"share": share, "to": safe_words(self.plan, share)} if self.plan.traffic else {}
+        record = Record(self.world.cluster.now(), kind, stage.value, step, data or {}, safe)
         self.journal.append(record)
         self.progress = fold([record], self.progress)
 
@@ -73,6 +110,13 @@ class Run:
 
     def tell(self, stage: Stage, message: str, level: Level = Level.INFO, **data: Any) -> None:
         self.world.reporter.event(Event(self.world.clock.now(), stage.value, level, message, data))
+
+
+def safe_words(plan: Plan, share: float | None) -> str:
+    """Where that share sends users, for people."""
+    if share is None or plan.traffic is None:
+        return "the weights of before"
+    return ", ".join(f"Service/{pair.canary}" for pair in plan.traffic.pairs)
 
 
 def in_parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:

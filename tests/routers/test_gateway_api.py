@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helm_safe.model.routes import Backends, RouteCapture, Weight
-from helm_safe.routers import gateway_api as router
+from helm_safe.model.routes import Backends, Patch, RouteCapture, Weight
+from helm_safe.ports import TrafficRouter
+from helm_safe.routers.gateway_api import ROUTER
 
-PAIR = Backends("prod", "api", "api-standby")
+router: TrafficRouter = ROUTER
+PAIR = [Backends("api", "api-standby")]
 
 
 def ref(name: str, weight: int | None = None, **more: Any) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def route(*rules: list[dict[str, Any]], **metadata: Any) -> dict[str, Any]:
     }
 
 
-def apply(live: dict[str, Any], patch: router.Patch) -> dict[str, Any]:
+def apply(live: dict[str, Any], patch: Patch) -> dict[str, Any]:
     for operation in patch[1:]:
         live["spec"]["rules"][int(operation["path"].split("/")[3])]["backendRefs"] = operation["value"]
     return live
@@ -46,7 +48,7 @@ def test_a_single_backend_is_split(share: float, expected: tuple[int, int]) -> N
     live = route([ref("api")])
     made = apply(live, router.patch(router.capture(live), live, PAIR, Weight(share)))
     assert weights(made) == {"api": expected[0], "api-standby": expected[1]}
-    assert router.actual(made, PAIR) == Weight(share)
+    assert router.share(made, PAIR) == Weight(share)
 
 
 def test_other_backends_keep_their_share() -> None:
@@ -80,20 +82,55 @@ def test_writing_twice_is_writing_once_and_restore_is_exact() -> None:
 
 def test_problems_are_named() -> None:
     """What cannot be split safely is refused in words."""
-    assert router.problems(route([ref("api"), ref("api")]), "prod", "api") == ["rule 0 names the Service api 2 times"]
-    assert router.problems(route([ref("api", 0)]), "prod", "api") == ["rule 0 has no backend with a weight above 0"]
-    assert router.problems(route([ref("api", namespace="prod")], namespace="edge"), "prod", "api")
-    assert router.problems(route([ref("api")]), "prod", "api") == []
+    assert router.problems(route([ref("api"), ref("api")]), "api") == ["rule 0 names the Service api 2 times"]
+    assert "a weight of 0" in router.problems(route([ref("api", 0), ref("b")]), "api")[0]
+    assert router.problems(route([ref("api")]), "api") == []
+    refused = route([ref("api"), ref("far", namespace="edge")])
+    condition = {"type": "ResolvedRefs", "status": "False", "reason": "RefNotPermitted", "message": "no ReferenceGrant"}
+    refused["status"] = {"parents": [{"parentRef": {"name": "web"}, "conditions": [condition]}]}
+    assert router.problems(refused, "api") == ["its parent web refuses it (RefNotPermitted): no ReferenceGrant"]
 
 
-def test_another_writer_is_noticed() -> None:
-    """Edits beside the weights are somebody else's."""
+def test_services_of_the_own_namespace_are_found() -> None:
+    """Backends elsewhere and of other kinds are not ours to split."""
+    mixed = route([ref("api"), ref("far", namespace="edge")], [ref("b", namespace="prod"), ref("q", kind="Queue")])
+    assert router.services(mixed) == {"api", "b"}
+
+
+def test_another_writer_is_noticed_and_named() -> None:
+    """Edits beside the weights, and weights that we did not write, are somebody else's."""
     live = route([ref("api")])
     captured = router.capture(live)
-    assert router.foreign_change(captured, live) == ""
+    assert router.foreign(captured, live, PAIR, [None]) is None
+    apply(live, router.patch(captured, live, PAIR, Weight(10)))
+    assert router.foreign(captured, live, PAIR, [Weight(10)]) is None
+    live["metadata"]["managedFields"] = [
+        {"manager": "helm-safe", "time": "2026-01-02T00:00:09Z", "fieldsV1": {"f:spec": {}}},
+        {"manager": "argocd", "time": "2026-01-02T00:00:08Z", "fieldsV1": {"f:spec": {}}},
+    ]
+    found = router.foreign(captured, live, PAIR, [None, Weight(1)])
+    assert found
+    assert str(found) == "its backends were changed to api 90, api-standby 10 (by argocd at 2026-01-02T00:00:08Z)"
     live["spec"]["rules"][0]["matches"] = []
-    assert router.foreign_change(captured, live) == "rule 0 was edited"
-    assert "2 rules" in router.foreign_change(captured, route([ref("api")], [ref("b")]))
+    assert "rule 0 was edited" in str(router.foreign(captured, live, PAIR, [Weight(10)]))
+    assert "2 rules" in str(router.foreign(captured, route([ref("api")], [ref("b")]), PAIR, [None]))
+
+
+def test_several_pairs_move_together() -> None:
+    """Two Services of the release in one rule and one in another: each shares with its own standby."""
+    pairs = [Backends("api", "api-standby"), Backends("web", "web-standby")]
+    live = route([ref("api", 3), ref("web", 1)], [ref("web")])
+    apply(live, router.patch(router.capture(live), live, pairs, Weight(10)))
+    assert weights(live) == {"api": 270, "web": 90, "api-standby": 30, "web-standby": 10}
+    assert weights(live, 1) == {"web": 90, "web-standby": 10}
+    assert router.share(live, pairs) == Weight(10)
+
+
+def test_a_backend_that_is_there_keeps_its_own_entry() -> None:
+    """A known-good backend of the route has a port of its own, and shares what both had."""
+    live = route([ref("api", 50), ref("api-v1", 50, port=8080)])
+    apply(live, router.patch(router.capture(live), live, [Backends("api", "api-v1")], Weight(100)))
+    assert live["spec"]["rules"][0]["backendRefs"] == [ref("api", 0), ref("api-v1", 100, port=8080)]
 
 
 def test_converged_is_three_valued() -> None:
