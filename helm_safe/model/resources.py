@@ -6,6 +6,8 @@ from helm_safe.core.objects import Gvk
 from helm_safe.model.snapshot import Resource
 
 PODS = Resource(Gvk("", "v1", "Pod"), "pods", namespaced=True)
+SERVICES = Resource(Gvk("", "v1", "Service"), "services", namespaced=True)
+ENDPOINT_SLICES = Resource(Gvk("discovery.k8s.io", "v1", "EndpointSlice"), "endpointslices", namespaced=True)
 EVENTS = Resource(Gvk("", "v1", "Event"), "events", namespaced=True)
 SECRETS = Resource(Gvk("", "v1", "Secret"), "secrets", namespaced=True)
 LEASES = Resource(Gvk("coordination.k8s.io", "v1", "Lease"), "leases", namespaced=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, selects
 from helm_safe.core.references import config_references
@@ -58,6 +59,36 @@ class Staging:
 
     def doors(self) -> Iterator[Door]:
         return (door for each in self.staged for door in each.doors)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The staged workloads, which is what a run goes on with."""
+        return [
+            {
+                "workload": list(each.workload),
+                "standby": each.standby,
+                "replicas": each.replicas,
+                "doors": [[door.service, door.standby, [list(ref) for ref in door.routes]] for door in each.doors],
+            }
+            for each in self.staged
+        ]
+
+    @classmethod
+    def from_json(cls, body: list[dict[str, Any]]) -> Staging:
+        """The inverse of to_json. Raises KeyError, TypeError or ValueError on a body of another shape."""
+        return cls(
+            tuple(
+                Staged(
+                    ObjectRef(*each["workload"]),
+                    str(each["standby"]),
+                    int(each["replicas"]),
+                    tuple(
+                        Door(service, standby, tuple(ObjectRef(*ref) for ref in routes))
+                        for service, standby, routes in each["doors"]
+                    ),
+                )
+                for each in body
+            )
+        )
 
 
 def staging_of(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY
-from helm_safe.core.objects import Object, ObjectRef, dig, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.core.workloads import containers, pod_template
 from helm_safe.model.changes import Change, kept
-from helm_safe.model.errors import Blocked, Conflict, OutcomeUnknown
+from helm_safe.model.errors import Blocked, OutcomeUnknown
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
@@ -19,6 +19,7 @@ from helm_safe.model.revisions import History, Revision, RevisionStatus
 from helm_safe.model.settings import NativeOptions
 from helm_safe.ports import NativeResult
 from helm_safe.rollback.context import Run
+from helm_safe.rollback.hygiene import forget_us
 from helm_safe.rollback.inspect import list_live
 
 Outcome = dict[str, Any]
@@ -88,7 +89,7 @@ def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - id
         run.world.cluster.patch(
             WORKLOADS[kind], ref, {"spec": {"replicas": wanted}}, manager=MANAGED_BY, subresource="scale"
         )
-        forget_us(run, ref)
+        forget_us(run, WORKLOADS[kind], ref)
         restored.append(f"{name} to {wanted}")
     return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
 
@@ -104,7 +105,7 @@ def restart(run: Run, step: Step, again: bool) -> Outcome:
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
         patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
         run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
-        forget_us(run, ref)
+        forget_us(run, WORKLOADS[kind], ref)
     return passed(f"pods of {', '.join(step.args['workloads'])} are being replaced")
 
 
@@ -130,26 +131,6 @@ def verify(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - read
     for orphan in orphans:
         run.tell(Stage.COMMIT, f"{orphan} of a newer revision was left in the cluster by helm", Level.WARNING)
     return passed(f"revision {restored.number} is deployed with the manifest of {target.number}", orphans=orphans)
-
-
-def forget_us(run: Run, ref: ObjectRef) -> None:
-    """Drop our managedFields entries, so that the next server-side apply of Helm meets no conflict with us."""
-    resource = WORKLOADS[ref.kind]
-    for _ in range(3):  # another writer between read and write only means reading again
-        live = run.world.cluster.get(resource, ref.namespace, ref.name)
-        fields = sequence(live or {}, "metadata", "managedFields")
-        kept = [entry for entry in fields if entry.get("manager") != MANAGED_BY]
-        if live is None or len(kept) == len(fields):
-            return
-        operations = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": dig(live, "metadata", "resourceVersion")},
-            {"op": "replace", "path": "/metadata/managedFields", "value": kept or [{}]},
-        ]
-        try:
-            run.world.cluster.patch(resource, ref, operations, kind="json")
-            return
-        except Conflict:
-            continue
 
 
 def _native(run: Run, revision: int, options: NativeOptions) -> NativeResult:

@@ -7,10 +7,11 @@ from math import ceil
 from typing import NamedTuple
 
 from helm_safe.core.annotations import MANAGED_BY
-from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, labels_of, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, sequence
 from helm_safe.model.errors import Conflict, HelmSafeError
 from helm_safe.model.plan import Moved, Stage, Step
 from helm_safe.model.records import Kind
+from helm_safe.model.resources import ENDPOINT_SLICES
 from helm_safe.model.routes import RouteCapture, Weight
 from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Cluster, TrafficRouter
@@ -18,7 +19,6 @@ from helm_safe.registry import load
 from helm_safe.rollback.context import Run
 from helm_safe.routers import BUILTIN
 
-ENDPOINT_SLICES = Resource(Gvk("discovery.k8s.io", "v1", "EndpointSlice"), "endpointslices", namespaced=True)
 SERVICE_NAME = "kubernetes.io/service-name"
 TRIES = 10  # gateways write status beside us, and each write of theirs costs us a try
 CONVERGE_WITHIN = 30.0
@@ -27,7 +27,12 @@ POLL = 1.0
 
 
 class Stuck(HelmSafeError):
-    """A route cannot be moved: another writer's edit stands in the way, it is gone, or nobody carries it out."""
+    """A route cannot be moved: another writer's edit stands in the way, it is gone, or nobody carries it out.
+
+    passing: it may mend itself within seconds.
+    """
+
+    passing = False
 
 
 class Route(NamedTuple):
@@ -195,7 +200,9 @@ def _move(
             return False
         short = lacking(run, route, live, share, need)
         if short:
-            raise Stuck(f"{route.ref} is not moved: {short}")
+            stuck = Stuck(f"{route.ref} is not moved: {short}")
+            stuck.passing = True
+            raise stuck
         try:
             run.world.cluster.patch(route.resource, route.ref, patch, kind="json", manager=MANAGED_BY)
         except Conflict:

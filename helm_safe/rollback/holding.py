@@ -1,0 +1,83 @@
+"""Autoscalers are held while users are elsewhere: an idle workload would be shrunk, and meet them again too small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from helm_safe.core.annotations import MANAGED_BY
+from helm_safe.core.objects import Object, ObjectRef, dig
+from helm_safe.model.errors import Conflict
+from helm_safe.model.events import Level
+from helm_safe.model.holds import captured, foreign, held, hold, restore
+from helm_safe.model.plan import Stage, Step
+from helm_safe.model.records import Kind
+from helm_safe.model.snapshot import Resource
+from helm_safe.rollback.commit import Outcome, passed
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.hygiene import TRIES, forget_us
+
+
+def hold_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Keep each workload at its captured count or above, whatever its autoscaler thinks of idle pods."""
+    for ref, resource, floor in _held(run):
+        live = run.world.cluster.get(resource, ref.namespace, ref.name)
+        if live is not None and not run.captured(f"hold {ref}"):
+            run.record(Kind.CAPTURED, step.stage, f"hold {ref}", {"fields": captured(live)})
+        _hold(run, ref, resource, floor)
+    return passed(f"held: {', '.join(str(ref) for ref, _, _ in _held(run))}")
+
+
+def hold_again(run: Run) -> None:
+    """After the native rollback: an autoscaler of the chart was written anew, and that is what must come back."""
+    for ref, resource, floor in _held(run):
+        live = run.world.cluster.get(resource, ref.namespace, ref.name)
+        if live is None or held(live, floor):
+            continue
+        if not run.captured(f"hold {ref} after"):
+            run.record(Kind.CAPTURED, Stage.COMMIT, f"hold {ref} after", {"fields": captured(live)})
+        _hold(run, ref, resource, floor)
+
+
+def release_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Put each autoscaler back exactly; what somebody else changed meanwhile stays his."""
+    for ref, resource, floor in _held(run):
+        before = run.captured(f"hold {ref} after") or run.captured(f"hold {ref}")
+        for _ in range(TRIES if before else 0):
+            live = run.world.cluster.get(resource, ref.namespace, ref.name)
+            patch = restore(before["fields"], live, floor) if live is not None else None
+            if live is None or patch is None:
+                break
+            words = foreign(before["fields"], live, floor)
+            if words:
+                run.tell(step.stage, words, Level.WARNING)
+            if _patched(run, ref, resource, live, patch):
+                break
+        forget_us(run, resource, ref)
+    return passed("autoscalers are as before")
+
+
+def _held(run: Run) -> Iterator[tuple[ObjectRef, Resource, int]]:
+    served = run.world.cluster.served()
+    for group, kind, name, floor in run.plan.settings.get("holds", ()):
+        resource = served.preferred(group, kind)
+        if resource is not None:
+            yield ObjectRef(group, kind, run.release.namespace, name), resource, int(floor)
+
+
+def _hold(run: Run, ref: ObjectRef, resource: Resource, floor: int) -> None:
+    for _ in range(TRIES):
+        live = run.world.cluster.get(resource, ref.namespace, ref.name)
+        patch = hold(live, floor) if live is not None else None
+        if live is None or patch is None or _patched(run, ref, resource, live, patch):
+            break
+    forget_us(run, resource, ref)
+
+
+def _patched(run: Run, ref: ObjectRef, resource: Resource, live: Object, patch: Object) -> bool:
+    """Write bound to what was read; False where somebody else was faster."""
+    metadata = {**patch.get("metadata", {}), "resourceVersion": dig(live, "metadata", "resourceVersion")}
+    try:
+        run.world.cluster.patch(resource, ref, {**patch, "metadata": metadata}, manager=MANAGED_BY)
+    except Conflict:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""ISOLATE, SHIFT and RETURN: moving users between the release's own Services and those beside them."""
+
+from __future__ import annotations
+
+from helm_safe.model.events import Level
+from helm_safe.model.plan import Stage, Step
+from helm_safe.rollback.commit import Outcome, passed
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.gate import Gate
+from helm_safe.rollback.holding import hold_again
+from helm_safe.rollback.hygiene import forget_us
+from helm_safe.rollback.standby import watched
+from helm_safe.rollback.traffic import Stuck, capture, move, recapture, routes_of, settle
+from helm_safe.rollback.watch import restored
+
+READY_WITHIN = 60.0
+POLL = 2.0
+
+
+def isolate(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """All users to the known-good backend, now; the routes as they were are journaled first."""
+    capture(run, step.stage)
+    move(run, float(step.args["share"]))
+    settle(run)
+    return passed(f"all users are at {step.args['to']}")
+
+
+def weights(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """One step: write the weights, wait until they are followed, and let the gate decide."""
+    capture(run, step.stage)
+    _move_when_ready(run, step)
+    settle(run)
+    restoring = step.args["trial"] == "stable"
+    pods = restored(run, step.stage, step.args["workloads"]) if restoring else watched(run, step.stage)
+    return Gate(run, step, pods).hold()
+
+
+def forget(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Drop our field manager from the routes: with it, a server-side apply of Helm would end in a conflict."""
+    for route in routes_of(run):
+        forget_us(run, route.resource, route.ref)
+    return passed("no field of the routes is ours")
+
+
+def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """Right after the native rollback: users stay on proven pods, whatever Helm wrote into the routes."""
+    changed = recapture(run)
+    move(run, float(step.args["share"]))
+    hold_again(run)
+    told = f"helm had written {', '.join(changed)}; " if changed else "helm left the routes alone; "
+    return passed(told + "all users are on proven pods")
+
+
+def restore(run: Run, step: Step, again: bool) -> Outcome:
+    """Put the captured backends back, exactly, and leave no trace of ours."""
+    move(run, step.args["share"])
+    forget(run, step, again)
+    settle(run)
+    return passed("the routes are as they shall be: " + ", ".join(str(route.ref) for route in routes_of(run)))
+
+
+def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """After COMMIT: send everybody to the backend that has proved itself, and leave them there."""
+    recapture(run)
+    wrote = move(run, float(step.args["share"]))
+    if wrote:
+        run.tell(Stage.RETURN, "users go back to the backend that has proved itself", Level.WARNING)
+    return passed("all users are on proven pods")
+
+
+def _move_when_ready(run: Run, step: Step) -> None:
+    """A pod that is just being replaced is no reason to stop the run."""
+    deadline = run.world.clock.monotonic() + READY_WITHIN
+    need = run.plan.settings["floors"]
+    while True:
+        try:
+            move(run, float(step.args["share"]), need=need)
+        except Stuck as stuck:
+            if not stuck.passing or run.world.clock.monotonic() > deadline:
+                raise
+            run.safe_point(f"before the step {step.title!r}")
+            run.world.clock.sleep(POLL)
+        else:
+            return
