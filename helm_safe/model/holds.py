@@ -1,7 +1,7 @@
 """Autoscalers are held during a staged rollback and put back exactly as they were. Pure.
 
 An idle workload is shrunk while the standby has its traffic, and would meet the users again at its least size. So its
-captured replica count is the floor until the traffic is back. Patches are merge patches (RFC 7386, null deletes).
+captured replica count is the floor until the traffic is back. Patches are merge patches (RFC 7396, null deletes).
 
 A native rollback may write an autoscaler of the chart anew: `held` then says no, and what must be put back in the end
 is what the target revision's manifest says, which `captured` reads as well.

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
 from helm_safe.model.holds import captured, foreign, held, hold, holders, restore
+from tests.fakes import merging
 
 WEB = ObjectRef("apps", "Deployment", "shop", "web")
 TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
@@ -40,21 +41,8 @@ def scaler(version: str, kind: str, spec: Object) -> Object:
     }
 
 
-def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386, word for word."""
-    if not isinstance(patch, dict):
-        return patch
-    result = dict(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
 def applied(obj: Object, patch: Object | None) -> Object:
-    return deepcopy(obj) if patch is None else dict(merged(deepcopy(obj), patch))
+    return deepcopy(obj) if patch is None else dict(merging.merge(obj, patch))
 
 
 # Who scales it
