@@ -10,6 +10,7 @@ MANAGED_BY = "helm-safe"
 RUN_LABEL = PREFIX + "run"
 ROLE_LABEL = PREFIX + "role"
 RELEASE_LABEL = PREFIX + "release"
+STANDBY_LABEL = PREFIX + "standby"
 FORMAT_LABEL = PREFIX + "format"
 
 HELM_RELEASE = "meta.helm.sh/release-name"

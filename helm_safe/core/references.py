@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from enum import Enum
 from typing import Any, NamedTuple
 
-from helm_safe.core.objects import dig, mapping, sequence
+from helm_safe.core.objects import Object, dig, mapping, sequence
 from helm_safe.core.workloads import all_containers, container_name
 
 # volume source -> (path to the Secret's name)
@@ -67,6 +68,44 @@ def references_of(template: Mapping[str, Any]) -> Iterator[Reference]:
 def config_references(template: Mapping[str, Any]) -> Iterator[Reference]:
     """Only the ConfigMaps and Secrets whose content reaches the containers."""
     return (ref for ref in references_of(template) if ref.role in (Role.ENV, Role.ENV_FROM, Role.VOLUME))
+
+
+def renamed(template: Mapping[str, Any], names: Mapping[tuple[str, str], str]) -> Object:
+    """A copy of a pod template that refers to other objects. names: (kind, name) -> the new name."""
+    copy = deepcopy(dict(template))
+    for kind, holder, field in _places(copy):
+        name = dig(holder, field)
+        if name and (kind, str(name)) in names:
+            holder[field] = names[kind, str(name)]
+    return copy
+
+
+def _places(template: Mapping[str, Any]) -> Iterator[tuple[str, Any, str]]:
+    """Where a template names a ConfigMap, a Secret or its account: the kind, the mapping and the field in it."""
+    spec = mapping(template, "spec")
+    for container in all_containers(template):
+        for variable in sequence(container, "env"):
+            yield "ConfigMap", dig(variable, "valueFrom", "configMapKeyRef"), "name"
+            yield "Secret", dig(variable, "valueFrom", "secretKeyRef"), "name"
+        for source in sequence(container, "envFrom"):
+            yield "ConfigMap", dig(source, "configMapRef"), "name"
+            yield "Secret", dig(source, "secretRef"), "name"
+    for volume in sequence(spec, "volumes"):
+        yield from _places_of_volume(volume)
+    for secret in sequence(spec, "imagePullSecrets"):
+        yield "Secret", secret, "name"
+    for field in ("serviceAccountName", "serviceAccount"):
+        yield "ServiceAccount", spec, field
+
+
+def _places_of_volume(volume: Any) -> Iterator[tuple[str, Any, str]]:
+    yield "ConfigMap", dig(volume, "configMap"), "name"
+    yield "Secret", dig(volume, "secret"), "secretName"
+    for source in sequence(volume, "projected", "sources"):
+        yield "ConfigMap", dig(source, "configMap"), "name"
+        yield "Secret", dig(source, "secret"), "name"
+    for *path, field in _VOLUME_SECRETS:
+        yield "Secret", dig(volume, *path), field
 
 
 def _of_container(container: Mapping[str, Any]) -> Iterator[Reference]:

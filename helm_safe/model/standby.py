@@ -1,165 +1,209 @@
 """The standby: the target revision's pods beside the current ones, as objects of our own.
 
-What the live Service, Deployment, autoscaler and disruption budget select must not match the standby; what protects
-or observes the pods (policies, monitors) must. So as few labels as possible change, and each selector that would stop
-matching is named.
+Only what must differ does: names, the labels by which live objects would steer the pods, and references to copies of
+configuration that the cluster does not hold as the target wants it. Everything here is pure and gives the same answer
+for the same release, so that a run that was resumed makes the same objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
+from functools import cached_property
 from typing import Any, NamedTuple
 
-from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL, RELEASE_LABEL, ROLE_LABEL, RUN_LABEL
-from helm_safe.core.objects import (
-    Object,
-    ObjectRef,
-    dig,
-    label_selector_matches,
-    labels_of,
-    mapping,
-    name_of,
-    ref_of,
-    selects,
+from helm_safe.core.annotations import STANDBY_LABEL
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, ref_of, sequence
+from helm_safe.core.references import renamed
+from helm_safe.core.workloads import pod_template, template_labels
+from helm_safe.model.changes import Change
+from helm_safe.model.own import CannotStandBy, Owner
+from helm_safe.model.staging import Door, Staged, Staging, short
+from helm_safe.model.standby_copies import Copies, Names, copies_for, kept_annotations
+from helm_safe.model.standby_guards import (
+    Lost,
+    copy_of,
+    guards_of,
+    lost_guards,
+    lost_peers,
+    matcher,
+    peers_matching,
 )
+from helm_safe.model.standby_labels import StandbyLabels, labels_of_standby
 
-SUFFIX = "-standby"
-MAX_NAME = 63
-
-# Selector objects that must go on matching the standby's pods: (kind, path of the LabelSelector or the plain map).
-GUARDS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("networking.k8s.io", "NetworkPolicy"): ("spec", "podSelector"),
-    ("security.istio.io", "AuthorizationPolicy"): ("spec", "selector"),
-    ("security.istio.io", "PeerAuthentication"): ("spec", "selector"),
-    ("security.istio.io", "RequestAuthentication"): ("spec", "selector"),
-    ("networking.istio.io", "Sidecar"): ("spec", "workloadSelector", "labels"),
-    ("monitoring.coreos.com", "PodMonitor"): ("spec", "selector"),
-    ("policy.linkerd.io", "Server"): ("spec", "podSelector"),
-    ("cilium.io", "CiliumNetworkPolicy"): ("spec", "endpointSelector"),
-}
+_SERVICE_FIELDS = (
+    "sessionAffinity",
+    "sessionAffinityConfig",
+    "publishNotReadyAddresses",
+    "internalTrafficPolicy",
+    "trafficDistribution",
+    "ipFamilies",
+    "ipFamilyPolicy",
+)
 
 
 class Standby(NamedTuple):
-    """Names and labels of one standby.
+    """One standby. lost: guards that its pods need copies of; peers: policies in which they would be strangers."""
 
-    workload, service: names of our Deployment and Service. labels: what the standby's pods wear. returned: the labels,
-    of those that were changed, with which the live Service selects them too.
+    staged: Staged
+    labels: StandbyLabels
+    lost: tuple[Lost, ...]
+    peers: tuple[ObjectRef, ...]
+
+
+class Standbys:
+    """All that the standbys of one run consist of.
+
+    Raises CannotStandBy, from each of its members, where a workload cannot be doubled.
     """
 
-    workload: str
-    service: str
-    labels: dict[str, str]
-    returned: dict[str, str]
+    def __init__(self, staging: Staging, change: Change, live: Mapping[ObjectRef, Object], owner: Owner) -> None:
+        self.staging, self.change, self.live, self.owner = staging, change, live, owner
+
+    @cached_property
+    def all(self) -> tuple[Standby, ...]:
+        seen: set[str] = set()
+        for door in self.staging.doors():
+            if door.service in seen:
+                raise CannotStandBy(
+                    f"Service/{door.service} serves the pods of several workloads that would be doubled"
+                )
+            seen.add(door.service)
+        return tuple(self.of(staged) for staged in self.staging.staged)
+
+    @cached_property
+    def copies(self) -> Copies:
+        workloads = tuple(each.workload for each in self.staging.staged)
+        return copies_for(workloads, self.change, self.live, self.owner)
+
+    def of(self, staged: Staged) -> Standby:
+        """The standby of one workload: its labels, and what its pods would lose by them."""
+        target, namespace = self.change.target.objects, staged.workload.namespace
+        guards = guards_of(target, self.live, namespace)
+        peers = list(peers_matching(target, self.live, namespace))
+        keep = [*(matches for _, matches in peers), *(matcher(each) for each in guards if not each.guard.of_services)]
+        labels = labels_of_standby(staged, self.change, self.live, self.owner, keep)
+        before = template_labels(target[staged.workload])
+        services = [labels_of(self._service(staged, door)) for door in staged.doors]
+        return Standby(
+            staged,
+            labels,
+            tuple(lost_guards(guards, before, labels.worn, services)),
+            lost_peers(peers, before, labels.worn),
+        )
+
+    def objects(self) -> list[Object]:
+        """Everything to create, in this order: configuration, accounts, guards, Services, Deployments.
+
+        Raises CannotStandBy also where two objects would have the same name.
+        """
+        made = [*self.copies.config.values(), *self.copies.accounts.values(), *self._guards()]
+        for each in self.all:
+            made += [
+                service_of(self._service(each.staged, door), self._restored(each.staged, door), each, door, self.owner)
+                for door in each.staged.doors
+            ]
+        for each in self.all:
+            made.append(
+                deployment_of(self.change.target.objects[each.staged.workload], each, self._names(), self.owner)
+            )
+        return _distinct(made)
+
+    def _names(self) -> Names:
+        return self.copies.names
+
+    def _service(self, staged: Staged, door: Door) -> Object:
+        return self.live.get(ObjectRef("", "Service", staged.workload.namespace, door.service), {})
+
+    def _restored(self, staged: Staged, door: Door) -> Object:
+        return self.change.target.objects.get(ObjectRef("", "Service", staged.workload.namespace, door.service), {})
+
+    def _guards(self) -> Iterator[Object]:
+        """Copies of lost guards; one that several workloads lose is copied for each, under the workload's name too."""
+        losses = [(lost, each) for each in self.all for lost in each.lost if lost.guard.copied]
+        for lost, each in sorted(losses, key=lambda pair: (pair[0].ref, pair[1].staged.workload)):
+            alone = sum(other.ref == lost.ref for other, _ in losses) == 1
+            name = lost.ref.name if alone else f"{lost.ref.name}-{each.staged.workload.name}"
+            yield copy_of(lost, short(name), each.staged.standby, self.owner)
 
 
-class CannotStandBy(ValueError):
-    """The workload cannot be doubled without the live objects touching the copy; the message says why."""
+def standby_objects(
+    staging: Staging, change: Change, live: Mapping[ObjectRef, Object], run_id: str, release: str
+) -> list[Object]:
+    """The standbys' objects in the order in which they are created. Raises CannotStandBy."""
+    return Standbys(staging, change, live, Owner(run_id, release)).objects()
 
 
-def standby_of(workload: Object, service: Object, run_id: str) -> Standby:
-    """Names and labels for the standby of a target Deployment behind a live Service.
+def joined_labels(
+    staging: Staging, change: Change, live: Mapping[ObjectRef, Object], run_id: str, release: str
+) -> dict[str, StandbyLabels]:
+    """Name of the standby's Deployment -> what its pods wear, and wear again while live Services select them too."""
+    standbys = Standbys(staging, change, live, Owner(run_id, release))
+    return {each.staged.standby: each.labels for each in standbys.all}
 
-    Raises CannotStandBy for a Service without selector, or one that does not select the workload's pods.
+
+def deployment_of(workload: Object, standby: Standby, names: Names, owner: Owner) -> Object:
+    """The standby's Deployment: the target's pod template under our labels.
+
+    It selects by our label alone, so that it keeps pods that wear the live Service's labels again.
     """
-    labels = labels_of(mapping(workload, "spec", "template"))
-    selector = mapping(service, "spec", "selector")
-    if not selector:
-        raise CannotStandBy(f"Service/{name_of(service)} has no selector, so nobody knows which pods it serves")
-    if not selects(selector, labels):
-        raise CannotStandBy(f"Service/{name_of(service)} does not select the pods of {ref_of(workload)}")
-    owned = mapping(workload, "spec", "selector", "matchLabels")
-    changed = _labels_to_change(selector, owned)
-    marked = {key: short(f"{labels[key]}{SUFFIX}") for key in changed}
-    ours = {RUN_LABEL: run_id, ROLE_LABEL: "standby"}
-    return Standby(
-        workload=short(name_of(workload) + SUFFIX),
-        service=short(name_of(service) + SUFFIX),
-        labels={**labels, **marked, **ours},
-        returned={key: labels[key] for key in changed},
-    )
+    template = renamed(pod_template(workload), names)
+    template["metadata"] = {**mapping(template, "metadata"), "labels": dict(standby.labels.worn)}
+    spec: dict[str, Any] = {
+        "replicas": standby.staged.replicas,
+        "selector": {"matchLabels": {STANDBY_LABEL: standby.staged.standby}},
+        "template": template,
+    }
+    for field in ("minReadySeconds", "progressDeadlineSeconds"):
+        if dig(workload, "spec", field) is not None:
+            spec[field] = dig(workload, "spec", field)
+    return owner.make("apps/v1", "Deployment", standby.staged.workload.namespace, standby.staged.standby, spec=spec)
 
 
-def deployment_of(workload: Object, standby: Standby, release: str, replicas: int) -> Object:
-    """The standby's Deployment: the target's pod template under our labels, its selector on our labels alone, so that
-    relabelling its pods does not make it lose them.
+def service_of(service: Object, restored: Object, standby: Standby, door: Door, owner: Owner) -> Object:
+    """The standby's Service: the live one's ports, aimed at the target's pods, selecting them by our label.
+
+    restored: the Service as the target's manifest has it, empty where it does not.
     """
-    spec = deepcopy(mapping(workload, "spec"))
-    ours = {key: standby.labels[key] for key in (RUN_LABEL, ROLE_LABEL)}
-    spec.update(
-        {"replicas": replicas, "selector": {"matchLabels": {**ours, "helm-safe.dev/standby": standby.workload}}}
-    )
-    template = mapping(spec, "template")
-    metadata = template.setdefault("metadata", {})
-    metadata["labels"] = {**standby.labels, "helm-safe.dev/standby": standby.workload}
-    return _own(
-        {"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec}, standby.workload, workload, standby, release
-    )
-
-
-def service_of(service: Object, standby: Standby, release: str) -> Object:
-    """The standby's Service: the live one's ports, selecting the standby's pods by our labels."""
-    ports = [
-        {key: value for key, value in port.items() if key != "nodePort"}
-        for port in dig(service, "spec", "ports") or []
-        if isinstance(port, dict)
-    ]
     spec: dict[str, Any] = {
         "type": "ClusterIP",
-        "ports": ports,
-        "selector": {"helm-safe.dev/standby": standby.workload},
+        "ports": [_port(port, restored) for port in sequence(service, "spec", "ports") if isinstance(port, dict)],
+        "selector": {STANDBY_LABEL: standby.staged.standby},
     }
-    for key in ("sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses"):
-        if dig(service, "spec", key):
-            spec[key] = deepcopy(service["spec"][key])
-    return _own({"apiVersion": "v1", "kind": "Service", "spec": spec}, standby.service, service, standby, release)
+    for field in _SERVICE_FIELDS:
+        if dig(service, "spec", field) is not None:
+            spec[field] = deepcopy(service["spec"][field])
+    if dig(service, "spec", "clusterIP") == "None":
+        spec["clusterIP"] = "None"
+    made = owner.make("v1", "Service", standby.staged.workload.namespace, door.standby, spec=spec)
+    # Copies of monitors find it by this.
+    made["metadata"]["labels"][STANDBY_LABEL] = standby.staged.standby
+    annotations = kept_annotations(service)
+    if annotations:
+        made["metadata"]["annotations"] = annotations
+    return made
 
 
-def lost_guards(
-    live: Mapping[ObjectRef, Object], before: Mapping[str, str], after: Mapping[str, str]
-) -> Iterator[Object]:
-    """Policies and monitors that select the workload's pods and would not select the standby's."""
-    for ref, obj in live.items():
-        path = GUARDS.get((ref.group, ref.kind))
-        if path is None:
-            continue
-        selector = mapping(obj, *path)
-        if guard_matches(selector, before) and not guard_matches(selector, after):
-            yield obj
+def _port(port: Mapping[str, Any], restored: Object) -> dict[str, Any]:
+    """A port of the live Service; where it ends inside the pod is the target's to say."""
+    made = {key: value for key, value in port.items() if key != "nodePort"}
+    for other in sequence(restored, "spec", "ports"):
+        same = dig(other, "port") == port.get("port") and _protocol(other) == _protocol(port)
+        if same:
+            made["targetPort"] = dig(other, "targetPort") or port.get("port")
+    return made
 
 
-def guard_matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    """LabelSelector and plain map alike; an empty one selects every pod."""
-    if "matchLabels" in selector or "matchExpressions" in selector or not selector:
-        return label_selector_matches(selector, labels)
-    return selects(selector, labels)
+def _protocol(port: Any) -> str:
+    return str(dig(port, "protocol") or "TCP")
 
 
-def short(name: str) -> str:
-    """A name of at most 63 characters that keeps its end, which is ours."""
-    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - len(SUFFIX) - 1].rstrip('-.')}{SUFFIX}"
-
-
-def _labels_to_change(selector: Mapping[str, str], owned: Mapping[str, str]) -> list[str]:
-    """As few keys as make both the Service and the Deployment miss the standby: a shared one, else one of each."""
-    shared = [key for key in selector if key in owned]
-    if shared:
-        return [_least_used(shared)]
-    return [_least_used(selector), *([_least_used(owned)] if owned else [])]
-
-
-def _least_used(keys: Iterable[str]) -> str:
-    """The key that other selectors lean on least: instance and name labels first, the plain `app` last."""
-    order = ("app.kubernetes.io/instance", "app.kubernetes.io/name", "app")
-    return min(keys, key=lambda key: (order.index(key) + 1 if key in order else 0, key))
-
-
-def _own(body: Object, name: str, source: Object, standby: Standby, release: str) -> Object:
-    labels = {
-        MANAGED_BY_LABEL: MANAGED_BY,
-        RELEASE_LABEL: release,
-        RUN_LABEL: standby.labels[RUN_LABEL],
-        ROLE_LABEL: "standby",
-    }
-    body["metadata"] = {"name": name, "namespace": str(dig(source, "metadata", "namespace") or ""), "labels": labels}
-    return body
+def _distinct(made: list[Object]) -> list[Object]:
+    """The same objects. Raises CannotStandBy where two share a name, as long names cut short may."""
+    seen = set()
+    for obj in made:
+        ref = ref_of(obj)
+        if ref in seen:
+            raise CannotStandBy(f"two objects of the standby would both be called {ref}: their names are too long")
+        seen.add(ref)
+    return made

@@ -8,6 +8,7 @@ from helm_safe.sandbox.network import METRICS_IP, NODE_IP, POD_CIDR, SERVICE_CID
 from helm_safe.sandbox.spec import NODE, Spec
 
 METRICS_PORT = 9100
+RESOURCE_METRICS_PORT = 4443
 
 
 def etcd(spec: Spec) -> list[str]:
@@ -45,6 +46,7 @@ def kube_apiserver(spec: Spec) -> list[str]:
         "--kubelet-preferred-address-types=InternalIP",
         "--allow-privileged=true",
         "--shutdown-delay-duration=0s",
+        "--enable-aggregator-routing=true",  # to the endpoints themselves: no kube-proxy leads a Service anywhere
         "--v=1",
     ]
 
@@ -60,6 +62,7 @@ def kube_controller_manager(spec: Spec) -> list[str]:
         f"--controllers=*,{','.join('-' + name for name in switched_off)}",
         "--leader-elect=false",
         "--horizontal-pod-autoscaler-sync-period=3s",  # 15 s by default, and a new autoscaler waits that long first
+        "--horizontal-pod-autoscaler-downscale-stabilization=10s",  # 5 min by default
         "--bind-address=127.0.0.1",
         f"--secure-port={spec.ports.controllers}",
         f"--tls-cert-file={spec.certificate}",
@@ -114,6 +117,7 @@ def agent(spec: Spec) -> list[str]:
         *("--pod-cidr", POD_CIDR),
         *("--tls-cert-file", str(spec.certificate)),
         *("--tls-key-file", str(spec.key)),
+        *("--metrics-port", str(RESOURCE_METRICS_PORT)),
     ]
 
 

@@ -1,17 +1,19 @@
-"""The objects that every sandbox with a data plane holds: the gateway and its metrics."""
+"""The objects that every sandbox with a data plane holds: the gateway, its metrics, and those of the pods."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from helm_safe.sandbox.components import METRICS_PORT
-from helm_safe.sandbox.network import METRICS_IP
+from helm_safe.sandbox.components import METRICS_PORT, RESOURCE_METRICS_PORT
+from helm_safe.sandbox.network import METRICS_IP, NODE_IP
 from helm_safe.sandbox.spec import GATEWAY_NAMESPACE, Spec
 
 GATEWAY = "sandbox"
 GATEWAY_CLASS = "traefik"
 METRICS = "traefik-metrics"
+RESOURCE_METRICS = "metrics-server"
+API_SERVICE = "v1beta1.metrics.k8s.io"
 
 
 def gateway(spec: Spec) -> str:
@@ -67,3 +69,32 @@ def _metrics_endpoints() -> dict[str, Any]:
     ports = [{"name": "metrics", "port": METRICS_PORT, "protocol": "TCP"}]
     subset = {"addresses": [{"ip": METRICS_IP, "targetRef": target}], "ports": ports}
     return _named("v1", "Endpoints", METRICS) | {"subsets": [subset]}
+
+
+def resource_metrics() -> str:
+    """A JSON List that makes the API server ask the agent for metrics.k8s.io: the agent is no pod, so no selector."""
+    place = {"name": RESOURCE_METRICS, "namespace": "kube-system"}
+    slice_labels = {"kubernetes.io/service-name": RESOURCE_METRICS, "endpointslice.kubernetes.io/managed-by": "sandbox"}
+    items: list[dict[str, Any]] = [
+        _named("v1", "Service", **place) | {"spec": {"ports": [{"name": "https", "port": 443}]}},
+        {
+            "apiVersion": "discovery.k8s.io/v1",
+            "kind": "EndpointSlice",
+            "metadata": place | {"labels": slice_labels},
+            "addressType": "IPv4",
+            "endpoints": [{"addresses": [NODE_IP], "conditions": {"ready": True}}],
+            "ports": [{"name": "https", "port": RESOURCE_METRICS_PORT, "protocol": "TCP"}],
+        },
+        _named("apiregistration.k8s.io/v1", "APIService", API_SERVICE, "")
+        | {
+            "spec": {
+                "group": "metrics.k8s.io",
+                "version": "v1beta1",
+                "service": place,
+                "insecureSkipTLSVerify": True,
+                "groupPriorityMinimum": 100,
+                "versionPriority": 100,
+            }
+        },
+    ]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})

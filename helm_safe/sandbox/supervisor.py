@@ -55,6 +55,7 @@ class Supervisor:
             self._gateway()
         if components.has_agent(self.spec):
             self._wait("agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=2s"))
+            self._resource_metrics()
 
     def dead(self) -> str:
         """The name of a program that ended, "" while all run."""
@@ -141,6 +142,13 @@ class Supervisor:
         self._start("traefik", components.traefik(self.spec))
         accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=2s")
         self._wait("traefik", lambda: self._kubectl(*accepted))
+
+    def _resource_metrics(self) -> None:
+        """Once the agent answers: an API that is registered and absent makes every client's discovery fail."""
+        wanted = objects.resource_metrics()
+        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
+        available = ("wait", "--for=condition=Available", "apiservice", objects.API_SERVICE, "--timeout=2s")
+        self._wait("agent", lambda: self._kubectl(*available))
 
 
 async def forward(listener: socket.socket, port: int) -> asyncio.Server:

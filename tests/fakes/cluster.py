@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
 from helm_safe.ports import Listing, PatchType, Proxied
-from tests.fakes import merging, rules, selectors
+from tests.fakes import merging, rules
 from tests.fakes.rules import Key
 
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})

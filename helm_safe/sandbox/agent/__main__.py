@@ -18,12 +18,13 @@ from helm_safe.sandbox.agent.api import NO_ANSWER, ApiError, connect
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.container import Means
 from helm_safe.sandbox.agent.events import Recorder
-from helm_safe.sandbox.agent.kubelet_api import Certificate, KubeletApi
+from helm_safe.sandbox.agent.kubelet_api import KubeletApi
 from helm_safe.sandbox.agent.logs import Logs
+from helm_safe.sandbox.agent.metrics_api import MetricsApi
 from helm_safe.sandbox.agent.node import Node, NodeFacts
 from helm_safe.sandbox.agent.probing import open_prober
 from helm_safe.sandbox.agent.references import References
-from helm_safe.sandbox.agent.server import listen_http
+from helm_safe.sandbox.agent.server import Certificate, listen_http, serving
 
 CONFIGURATION = 2
 
@@ -35,9 +36,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--node-ip", required=True, help="address of the Node")
     found.add_argument("--log-dir", type=Path, required=True, help="folder for the containers' logs")
     found.add_argument("--pod-cidr", default="10.8.0.0/16", help="range of the pods' addresses")
-    found.add_argument("--tls-cert-file", type=Path, help="certificate of the kubelet API; without it there is none")
+    found.add_argument("--tls-cert-file", type=Path, help="certificate of both APIs; without it there are none")
     found.add_argument("--tls-key-file", type=Path, help="private key of that certificate")
     found.add_argument("--port", type=int, default=10250, help="port of the kubelet API")
+    found.add_argument("--metrics-port", type=int, default=4443, help="port of the resource metrics API")
     found.add_argument("--heartbeat", type=float, default=5.0, help="seconds between renewals of the node's Lease")
     found.add_argument(
         "--restart-backoff", type=float, default=10.0, help="seconds before the second restart, doubling"
@@ -66,8 +68,12 @@ async def serve(options: argparse.Namespace) -> None:
         facts = NodeFacts(options.node, options.node_ip, options.port, options.kubelet_version)
         if options.tls_cert_file and options.tls_key_file:
             certificate = Certificate(options.tls_cert_file, options.tls_key_file)
-            kubelet = KubeletApi(agent, logs, clock)
-            await stack.enter_async_context(kubelet.serving(options.node_ip, options.port, certificate))
+            apps = {
+                options.port: KubeletApi(agent, logs, clock).app(),
+                options.metrics_port: MetricsApi(agent, clock, options.node).app(),
+            }
+            for port, app in apps.items():
+                await stack.enter_async_context(serving(app, options.node_ip, port, certificate))
         node = Node(api, clock, facts, heartbeat=options.heartbeat)
         await asyncio.gather(node.run(), recorder.run(), agent.run())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from helm_safe.sandbox.agent.roles import Behaviour, Role
+from helm_safe.sandbox.agent.usage import Recent
 
 _TRUTH = re.compile(r"ready|readiness|startup|warm", re.IGNORECASE)
 _POLITE = re.compile(r"health|healthz|live|livez|liveness|alive|ping|status", re.IGNORECASE)
@@ -35,6 +36,7 @@ class Answering:
     started: float
     dice: Random = field(default_factory=Random)
     served: int = 0
+    recent: Recent = field(default_factory=Recent)
 
     def cold(self, now: float) -> bool:
         own = self.behaviour
@@ -44,6 +46,7 @@ class Answering:
 
     def answer(self, method: str, path: str, now: float) -> Answer:
         """The answer to a request for `path`, which may be anything."""
+        self.recent.add(now)
         last = path.partition("?")[0].rstrip("/").rpartition("/")[2]
         truth, polite = bool(_TRUTH.search(last)), bool(_POLITE.search(last))
         if (truth or polite) and now - self.started < self.behaviour.ready_after:
@@ -53,6 +56,10 @@ class Answering:
         if truth:
             return self._truth(now)
         return self._work(f"{method} {path[:200]!r}", now)
+
+    def cores(self, now: float) -> float:
+        """Processor cores in use; whoever asks for health takes as much as any other."""
+        return self.recent.cores(now, since=self.started, cost=self.behaviour.cpu_per_request)
 
     def ready(self, now: float) -> bool:
         return now - self.started >= self.behaviour.ready_after

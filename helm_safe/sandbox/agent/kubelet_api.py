@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -30,19 +27,6 @@ class Lives(Protocol):
     def find(self, namespace: str, name: str, uid: str = "") -> PodLife | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """Files in PEM form."""
-
-    certificate: Path
-    key: Path
-
-    def context(self) -> ssl.SSLContext:
-        found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        found.load_cert_chain(self.certificate, self.key)
-        return found
-
-
 class KubeletApi:
     """What the API server asks of a node. Whoever is in the sandbox's network may ask: there is nothing to guard."""
 
@@ -51,22 +35,14 @@ class KubeletApi:
         self._logs = logs
         self._clock = clock
 
-    @asynccontextmanager
-    async def serving(self, address: str, port: int, certificate: Certificate) -> AsyncIterator[None]:
-        """Serve while the context lasts; raises OSError where the address is taken or the certificate unreadable."""
+    def app(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/healthz", self._health)
         app.router.add_get("/pods", self._pods)
         app.router.add_get("/containerLogs/{namespace}/{pod}/{container}", self._container_logs)
         for path in ("/portForward/{namespace}/{pod}", "/portForward/{namespace}/{pod}/{uid}"):
             app.router.add_route("*", path, self._port_forward)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, address, port, ssl_context=certificate.context()).start()
-            yield
-        finally:
-            await runner.cleanup()
+        return app
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok")

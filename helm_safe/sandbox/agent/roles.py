@@ -48,6 +48,7 @@ class Behaviour:
 
     exit_after: None runs for ever. shutdown: seconds for which it goes on answering after SIGTERM.
     cold_requests: requests that must be served before it is warm, besides cold_seconds.
+    cpu_per_request: of one processor core.
     """
 
     role: Role = Role.GOOD
@@ -61,6 +62,7 @@ class Behaviour:
     ready_after: float = 0.0
     shutdown: float = 0.0
     consume_every: float = 1.0
+    cpu_per_request: float = 0.001
     exec_fails: bool = False
     log_line: str = ""
 
@@ -130,6 +132,7 @@ def _build(role: Role, given: Mapping[str, str], *, init: bool) -> Behaviour:
         ready_after=seconds(given, "ready-after") or 0.0,
         shutdown=seconds(given, "shutdown-seconds") or 0.0,
         consume_every=max(0.05, _first(seconds(given, "consume-every"), 1.0)),
+        cpu_per_request=_first(seconds(given, "cpu-per-request"), 0.001),
         exec_fails=given.get("exec") in ("fail", "failure", "false"),
         log_line=given.get("log-line", ""),
     )

@@ -1,10 +1,13 @@
-"""Sockets of the make-believe containers: real HTTP servers on the pods' own addresses."""
+"""Sockets: real HTTP servers on the pods' own addresses, and the agent's own APIs over TLS."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import web
@@ -86,3 +89,28 @@ async def listen_http(address: str, port: int, face: Face) -> HttpListener:
         await runner.cleanup()
         raise
     return HttpListener(runner)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files in PEM form."""
+
+    certificate: Path
+    key: Path
+
+    def context(self) -> ssl.SSLContext:
+        found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        found.load_cert_chain(self.certificate, self.key)
+        return found
+
+
+@asynccontextmanager
+async def serving(app: web.Application, address: str, port: int, certificate: Certificate) -> AsyncIterator[None]:
+    """Serve while the context lasts; raises OSError where the address is taken or the certificate unreadable."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, address, port, ssl_context=certificate.context()).start()
+        yield
+    finally:
+        await runner.cleanup()
