@@ -212,6 +212,10 @@ class TrafficRouter(Protocol):
         """Services of the route's own namespace that it sends requests to."""
         ...
 
+    def beside(self, route: Object, service: str) -> set[str]:
+        """Services of the same namespace to which everything that goes to this one could be sent as well."""
+        ...
+
     def problems(self, route: Object, service: str) -> list[str]:
         """Why the traffic that the route sends to the Service cannot be split safely; empty where it can."""
         ...

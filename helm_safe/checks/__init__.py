@@ -35,6 +35,8 @@ CHECKS: dict[str, str] = {
     "PROBE-005": "helm_safe.checks.probes_identical:CHECK",
     "PROBE-011": "helm_safe.checks.probe_port_unknown:CHECK",
     "TRAFFIC-001": "helm_safe.checks.traffic_split:CHECK",
+    "TRAFFIC-002": "helm_safe.checks.route_crooked:CHECK",
+    "GATE-001": "helm_safe.checks.gateway_unseen:CHECK",
     "OWN-001": "helm_safe.checks.gitops_owner:CHECK",
     "OWN-002": "helm_safe.checks.rollout_owner:PROGRESSIVE",
     "OWN-003": "helm_safe.checks.rollout_owner:KRUISE",

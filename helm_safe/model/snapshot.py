@@ -82,7 +82,8 @@ class Snapshot:
     that were listed whole in the namespace, so that absence there proves absence. denied: (group, kind) that may not be
     listed, with the reason. dry_run: answers per target object, absent where it was not asked. permitted: answers of
     access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock. staging: which workloads get
-    a standby.
+    a standby. crooked: why a route to them cannot be split, a sentence each. blind: why the gateway's numbers cannot be
+    had, "" when they can.
     """
 
     history: History
@@ -97,6 +98,8 @@ class Snapshot:
     dry_run: Mapping[ObjectRef, DryRun] = field(default_factory=dict)
     permitted: Mapping[str, bool] = field(default_factory=dict)
     staging: Staging = field(default_factory=Staging)
+    crooked: tuple[str, ...] = ()
+    blind: str = ""
 
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""

@@ -32,6 +32,12 @@ class HTTPRouteRouter:
         refs = [ref for rule in _rules(route) for ref in sequence(rule, "backendRefs")]
         return {str(mapping(ref).get("name")) for ref in refs if _is(route, ref, str(mapping(ref).get("name")))}
 
+    def beside(self, route: Object, service: str) -> set[str]:
+        """Services that stand beside this one in every rule that names it."""
+        rules = [rule for rule in _rules(route) if _mentions(route, rule, service)]
+        each = [{name for name in self.services(route) if _mentions(route, rule, name)} for rule in rules]
+        return set.intersection(*each) - {service} if each else set()
+
     def problems(self, route: Object, service: str) -> list[str]:
         """Why traffic of this route cannot be split safely, in words; empty where it can."""
         found = []

@@ -1,0 +1,195 @@
+"""Which routes send users to which Services, and which Services beside them are known to be good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, selects, sequence
+from helm_safe.core.workloads import pod_selector
+from helm_safe.model.errors import UsageError
+from helm_safe.model.judging import floors_of
+from helm_safe.model.machine import Verdict
+from helm_safe.model.plan import Moved, Traffic
+from helm_safe.model.revisions import Release
+from helm_safe.model.routes import Backends
+from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import Snapshot
+from helm_safe.model.staging import Staging
+from helm_safe.ports import TrafficRouter
+from helm_safe.rollback.context import World
+from helm_safe.rollback.gauge import Gauge
+from helm_safe.rollback.traffic import router_of
+from helm_safe.rollback.warmup import wanted_by, warm_up
+from helm_safe.routers import BUILTIN
+
+Routed = dict[str, tuple[ObjectRef, ...]]
+
+
+class KnownGood(NamedTuple):
+    """A Service of other pods to which all users can go at once. pair: live Service -> it. proof: in words."""
+
+    pairs: tuple[Backends, ...]
+    ready: int
+    proof: str
+
+    def __str__(self) -> str:
+        return ", ".join(f"Service/{pair.canary}" for pair in self.pairs)
+
+
+def routers() -> list[TrafficRouter]:
+    return [router_of(name) for name in BUILTIN]
+
+
+def routed(live: Mapping[ObjectRef, Object], release: Release, only: str = "") -> Routed:
+    """Name of a Service -> the routes of its namespace that send requests to it.
+
+    only: "HTTPRoute/web" for this one alone. Raises UsageError, naming the known ones, where there is none such.
+    """
+    found: dict[str, list[ObjectRef]] = {}
+    for ref, router in _routes(live, release):
+        for service in router.services(live[ref]):
+            found.setdefault(service, []).append(ref)
+    if only and only.lower() not in {str(ref).lower() for refs in found.values() for ref in refs}:
+        known = sorted({str(ref) for refs in found.values() for ref in refs})
+        raise UsageError(
+            f"--route {only}: there is no such route in namespace {release.namespace}",
+            f"Known: {', '.join(known) or 'none'}.",
+        )
+    kept = {
+        name: tuple(ref for ref in refs if not only or str(ref).lower() == only.lower()) for name, refs in found.items()
+    }
+    return {name: refs for name, refs in kept.items() if refs}
+
+
+def crooked(staging: Staging, live: Mapping[ObjectRef, Object], release: Release) -> tuple[str, ...]:
+    """Why routes to the staged workloads cannot be split, a sentence each."""
+    by_kind = {router.kind: router for router in routers()}
+    words = [
+        f"{ref}: {problem}"
+        for door in staging.doors()
+        for ref in door.routes
+        for problem in by_kind[ref.group, ref.kind].problems(live[ref], door.service)
+    ]
+    services = {door.service for door in staging.doors()}
+    words += [
+        f"{ref} in namespace {ref.namespace} sends users to Service/{name} as well, and is not moved"
+        for ref, obj in live.items()
+        if ref.namespace != release.namespace and (ref.group, ref.kind) in by_kind
+        for name in sorted(services & _elsewhere(obj, release.namespace))
+    ]
+    return tuple(dict.fromkeys(words))
+
+
+def traffic_of(staging: Staging) -> Traffic:
+    """The routes that move, each with the pairs that it knows."""
+    found: dict[ObjectRef, list[Backends]] = {}
+    for door in staging.doors():
+        for ref in door.routes:
+            found.setdefault(ref, []).append(Backends(door.service, door.standby))
+    return _traffic(found)
+
+
+def traffic_to(good: KnownGood, staging_routes: Routed) -> Traffic:
+    """The same for a known-good backend that is there already."""
+    found: dict[ObjectRef, list[Backends]] = {}
+    for pair in good.pairs:
+        for ref in staging_routes.get(pair.stable, ()):
+            found.setdefault(ref, []).append(pair)
+    return _traffic(found)
+
+
+@dataclass(frozen=True)
+class Search:
+    """For a known-good backend. wanted: a Service that a person named, "" for any."""
+
+    world: World
+    snapshot: Snapshot
+    where: Routed
+    gauge: Gauge
+    settings: Settings
+    wanted: str = ""
+
+    def known_good(self) -> KnownGood | None:
+        """The backend beside the release's own that serves already and has proved itself; None where there is none.
+
+        Proof: recent requests of users, else at least 20 warm-up requests of our own.
+        """
+        pairs, ready, proofs = [], 0, []
+        for service, refs in sorted(_own(self.snapshot, self.where).items()):
+            found = next(self._candidates(service, refs), None)
+            if found is None:
+                return None
+            name, pods, proof = found
+            pairs.append(Backends(service, name))
+            ready = min(ready or pods, pods)
+            proofs.append(f"Service/{name}: {proof}")
+        return KnownGood(tuple(pairs), ready, "; ".join(proofs)) if pairs else None
+
+    def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
+        """(name, ready pods, proof) of the Services beside this one in all its routes."""
+        by_kind = {router.kind: router for router in routers()}
+        live = self.snapshot.live
+        beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(live[ref], service) for ref in refs))
+        for name in sorted(beside & {self.wanted} if self.wanted else beside):
+            pods = _pods(self.snapshot, name)
+            proof = self._proof(name, pods) if pods else ""
+            if proof:
+                yield name, len(pods), proof
+
+    def _proof(self, service: str, pods: list[Object]) -> str:
+        floors, seen = floors_of(self.settings.resolved), self.gauge.windows.get(service)
+        if seen and seen.requests >= floors.minimum and (seen.error_share or 0) <= 1 - floors.success_rate:
+            share = 100 * (seen.error_share or 0)
+            return f"{seen.requests:.0f} requests of users within {seen.seconds:.0f} s, {share:.1f} % failed"
+        warmed = warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
+        return warmed.sentence if warmed.verdict is Verdict.PASS else ""
+
+
+def _own(snapshot: Snapshot, where: Routed) -> Routed:
+    """Services of the release's manifests that routes send users to."""
+    refs = {*snapshot.change.current.objects, *snapshot.change.target.objects}
+    names = {ref.name for ref in refs if (ref.group, ref.kind) == ("", "Service")}
+    return {name: refs for name, refs in where.items() if name in names}
+
+
+def _pods(snapshot: Snapshot, service: str) -> list[Object]:
+    """Ready pods behind a Service; none where the release's own workloads own them."""
+    namespace = snapshot.history.release.namespace
+    obj = snapshot.live.get(ObjectRef("", "Service", namespace, service), {})
+    found = [pod for pod in snapshot.of_kind("", "Pod") if selects(mapping(obj, "spec", "selector"), labels_of(pod))]
+    owned = [
+        pod_selector(each)
+        for ref, each in snapshot.live.items()
+        if ref in snapshot.change.current.objects and ref.group == "apps"
+    ]
+    if any(matches(labels_of(pod)) for pod in found for matches in owned):
+        return []
+    return [pod for pod in found if _ready(pod)]
+
+
+def _ready(pod: Object) -> bool:
+    conditions = sequence(pod, "status", "conditions")
+    ready = any(dig(each, "type") == "Ready" and dig(each, "status") == "True" for each in conditions)
+    return ready and not dig(pod, "metadata", "deletionTimestamp")
+
+
+def _routes(live: Mapping[ObjectRef, Object], release: Release) -> Iterator[tuple[ObjectRef, TrafficRouter]]:
+    by_kind = {router.kind: router for router in routers()}
+    for ref in sorted(live):
+        if (ref.group, ref.kind) in by_kind and ref.namespace == release.namespace:
+            yield ref, by_kind[ref.group, ref.kind]
+
+
+def _elsewhere(route: Object, namespace: str) -> set[str]:
+    """Services of that namespace that a route of another one names."""
+    refs = [ref for rule in sequence(route, "spec", "rules") for ref in sequence(rule, "backendRefs")]
+    return {str(dig(ref, "name")) for ref in refs if dig(ref, "namespace") == namespace}
+
+
+def _traffic(found: dict[ObjectRef, list[Backends]]) -> Traffic:
+    by_kind = {router.kind: router.name for router in routers()}
+    return Traffic(
+        tuple(Moved(by_kind[ref.group, ref.kind], ref, tuple(pairs)) for ref, pairs in sorted(found.items()))
+    )

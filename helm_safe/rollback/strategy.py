@@ -1,0 +1,222 @@
+"""Which strategy a rollback takes and why, and the steps of each: the order that keeps users on proven pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.model.errors import UsageError
+from helm_safe.model.holds import holders
+from helm_safe.model.plan import Stage, Step, Traffic
+from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import Snapshot
+from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
+
+RETURN_STEPS = (10, 50, 100)
+"""Percent on the restored pods: they are of the version that has just proved itself, so 1 % would tell nothing new."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All that a plan is made of. down: why the current revision serves nobody, "" when it does. rate: requests per
+    second that users send. good: the backend that all could go to. where: routes by Service.
+    """
+
+    snapshot: Snapshot
+    settings: Settings
+    where: Routed
+    good: KnownGood | None = None
+    down: str = ""
+    rate: float = 0.0
+    isolated: bool = False
+
+    @property
+    def workloads(self) -> list[str]:
+        """The staged workloads, "Deployment/api"."""
+        return [str(each.workload) for each in self.snapshot.staging.staged]
+
+    @property
+    def replicas(self) -> dict[str, int]:
+        """The captured count of each staged workload."""
+        return {str(each.workload): each.replicas for each in self.snapshot.staging.staged}
+
+
+def choose(scene: Scene) -> tuple[str, str]:
+    """(strategy, why). Raises UsageError for one that was asked for and cannot be had."""
+    asked, staged = scene.settings.strategy, scene.snapshot.staging.staged
+    if asked == "standby" and not staged:
+        raise UsageError(f"--strategy standby: {_nothing_staged(scene)}", "Leave --strategy away, or take native.")
+    if asked == "shift" and scene.good is None:
+        raise UsageError(
+            "--strategy shift: no backend beside the release's own serves and has proved itself in all its routes",
+            "Leave --strategy away, or take standby.",
+        )
+    if asked != "auto":
+        return asked, "you asked for it"
+    if staged and scene.good and scene.good.ready >= max(each.replicas for each in staged):
+        return "shift", f"a known-good backend already serves ({scene.good.proof})"
+    if not staged:
+        return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
+    if scene.snapshot.crooked:
+        return "native", f"users cannot be moved in steps: {scene.snapshot.crooked[0]}"
+    if scene.down:
+        return "express", f"{scene.down}: steps would protect nobody"
+    return "standby", f"revision {scene.snapshot.change.target.number} can prove itself beside the current one, with few users first"
+
+
+def traffic(strategy: str, scene: Scene) -> Traffic | None:
+    """The routes that the strategy moves."""
+    if strategy == "standby":
+        return traffic_of(scene.snapshot.staging)
+    if strategy == "shift" and scene.good:
+        return traffic_to(scene.good, scene.where)
+    return None
+
+
+def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
+    """What comes between AUTOPSY and the native rollback; ISOLATE even comes before AUTOPSY."""
+    if strategy == "standby":
+        yield from _hold(scene)
+        names = ", ".join(f"Deployment/{each.standby}" for each in scene.snapshot.staging.staged)
+        number = scene.snapshot.change.target.number
+        yield Step("standby", Stage.STANDBY, "standby", f"bring up revision {number} beside the current one as {names}")
+        yield Step(
+            "ready", Stage.STANDBY, "ready", "wait until its pods are up, and warm them up with requests of our own"
+        )
+        for percent in scene.settings.steps:
+            yield _weights(f"shift {percent}", Stage.SHIFT, f"{percent} % of the users to the standby", scene, percent)
+        yield Step("join", Stage.COMMIT, "join", "let the standby's pods serve the release's own Services too")
+        yield _drain(scene)
+        yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
+    if strategy == "shift":
+        yield from _hold(scene)
+        yield Step("bridge", Stage.COMMIT, "bridge", "let the known-good pods serve the release's own Services too")
+        yield _drain(scene)
+        yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
+
+
+def isolation(scene: Scene) -> Step:
+    return Step(
+        "isolate",
+        Stage.ISOLATE,
+        "isolate",
+        f"all users to {scene.good}, now",
+        {"share": 100, "to": str(scene.good)},
+    )
+
+
+def after_rollback(strategy: str, scene: Scene) -> Iterator[Step]:
+    """What comes right after the native call, before anything else."""
+    if strategy in ("standby", "shift"):
+        yield Step(
+            "reassert", Stage.COMMIT, "reassert", "keep all users on proven pods, whatever Helm wrote", {"share": 100}
+        )
+
+
+def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
+    """The way back of users to the release's own Services, and the end of what was made for the run."""
+    if strategy == "native":
+        return
+    yield Step(
+        "warm",
+        Stage.WATCH,
+        "warm",
+        "warm the restored pods up with requests of our own",
+        {"workloads": scene.workloads},
+    )
+    if strategy == "express":
+        return
+    leave = "take the standby's pods out of the release's own Services"
+    if strategy == "standby":
+        yield Step("leave", Stage.RETURN, "leave", leave)
+    else:
+        yield Step("unbridge", Stage.RETURN, "remove", "take the known-good pods out of the release's own Services")
+    for percent in RETURN_STEPS if strategy == "standby" else scene.settings.steps:
+        title = f"{percent} % of the users to the restored pods"
+        yield _weights(f"return {percent}", Stage.RETURN, title, scene, 100 - percent, trial="stable")
+    yield Step("routes", Stage.CLEANUP, "routes", "put the routes back exactly", {"share": None})
+    if strategy == "standby":
+        yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
+    if holds(scene):
+        yield Step("release", Stage.CLEANUP, "release", "put the autoscalers back exactly")
+
+
+def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
+    """Before COMMIT: everything back, in an order in which users always have ready pods."""
+    if strategy not in ("standby", "shift"):
+        return ()
+    steps = [
+        Step("undo drain", Stage.CLEANUP, "refill", "bring back the pods of before", {"wanted": scene.replicas}),
+        Step(
+            "undo routes",
+            Stage.CLEANUP,
+            "routes",
+            "users where they were" if strategy == "standby" else "users stay at the known-good backend",
+            {"share": None if strategy == "standby" else 100},
+        ),
+        Step("undo standby", Stage.CLEANUP, "remove", "delete what this run made"),
+    ]
+    if holds(scene):
+        steps.append(Step("undo hold", Stage.CLEANUP, "release", "put the autoscalers back exactly"))
+    return tuple(steps)
+
+
+def hold_users(strategy: str) -> tuple[Step, ...]:
+    """After COMMIT: users to the backend that has proved itself."""
+    if strategy not in ("standby", "shift"):
+        return ()
+    return (Step("keep", Stage.RETURN, "keep", "all users to the backend that has proved itself", {"share": 100}),)
+
+
+def holds(scene: Scene) -> list[list[object]]:
+    """The autoscalers of the staged workloads: [group, kind, name, captured count]."""
+    live: list[Object] = list(scene.snapshot.live.values())
+    return [
+        [*_identity(ref), each.replicas]
+        for each in scene.snapshot.staging.staged
+        for ref in _refs(holders(live, each.workload))
+    ]
+
+
+def floors(strategy: str, scene: Scene, wanted: dict[str, int]) -> dict[str, int]:
+    """Pods that each Service must have ready for all of its users."""
+    found = {}
+    for each in scene.snapshot.staging.staged:
+        for door in each.doors:
+            found[door.service] = wanted.get(str(each.workload), each.replicas)
+            if strategy == "standby":
+                found[door.standby] = each.replicas
+    return found
+
+
+def _nothing_staged(scene: Scene) -> str:
+    staging = scene.snapshot.staging
+    if staging.follow:
+        ref, why = staging.follow[0]
+        return f"{ref}: {why}"
+    return "no workload's pods change" if staging.alone else "the target has no workload that serves"
+
+
+def _hold(scene: Scene) -> Iterator[Step]:
+    names = [f"{kind}/{name}" for _, kind, name, _ in holds(scene)]
+    if names:
+        yield Step("hold", Stage.STANDBY, "hold", f"hold {', '.join(names)}, so that idle pods are not scaled away")
+
+
+def _drain(scene: Scene) -> Step:
+    title = f"scale {', '.join(scene.workloads)} to 0: nobody uses those pods any more"
+    return Step("drain", Stage.COMMIT, "drain", title, {"workloads": scene.workloads})
+
+
+def _weights(step_id: str, stage: Stage, title: str, scene: Scene, share: float, trial: str = "canary") -> Step:
+    args = {"share": share, "trial": trial, "bake": scene.settings.bake, "workloads": scene.workloads}
+    return Step(step_id, stage, "weights", title, args)
+
+
+def _refs(objects: list[Object]) -> Iterator[ObjectRef]:
+    return (ref_of(obj) for obj in objects)
+
+
+def _identity(ref: ObjectRef) -> tuple[str, str, str]:
+    return ref.group, ref.kind, ref.name
