@@ -7,6 +7,7 @@ from helm_safe.model.snapshot import Resource
 
 PODS = Resource(Gvk("", "v1", "Pod"), "pods", namespaced=True)
 EVENTS = Resource(Gvk("", "v1", "Event"), "events", namespaced=True)
+CONFIG_MAPS = Resource(Gvk("", "v1", "ConfigMap"), "configmaps", namespaced=True)
 SECRETS = Resource(Gvk("", "v1", "Secret"), "secrets", namespaced=True)
 LEASES = Resource(Gvk("coordination.k8s.io", "v1", "Lease"), "leases", namespaced=True)
 DEPLOYMENTS = Resource(Gvk("apps", "v1", "Deployment"), "deployments", namespaced=True)
