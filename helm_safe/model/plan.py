@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from helm_safe.model.policy import DEFAULT
+
 
 class Stage(str, Enum):
     """The stages of the design, in order; the same word in code, journal, output and README."""
@@ -70,7 +72,8 @@ class Step:
 class Plan:
     """current, target: revision numbers. why: the reason for the strategy, in one sentence.
 
-    lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again.
+    lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again; below
+    `options` every option of the table with its source.
     """
 
     namespace: str
@@ -87,6 +90,12 @@ class Plan:
 
     def step(self, step_id: str) -> Step | None:
         return next((each for each in self.steps if each.id == step_id), None)
+
+    @property
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """The options that are not defaults: key -> value and source."""
+        options: dict[str, dict[str, Any]] = self.settings.get("options", {})
+        return {key: each for key, each in options.items() if each["source"] != DEFAULT}
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -20,9 +20,10 @@ from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, 
 from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
 from helm_safe.model.plan import Advice, EndState, Plan, Stage
+from helm_safe.model.policy import Resolved
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Evidence, History, Release, Revision
-from helm_safe.model.settings import Settings
+from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.ports import Confirm
 from helm_safe.rollback.context import Run, World
@@ -57,13 +58,15 @@ class RunState:
         return bool(self.progress.plan) and not self.progress.end
 
 
-def prepare(world: World, release: Release, number: int | None, settings: Settings) -> Prepared:
-    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, wrong flags)."""
+def prepare(world: World, release: Release, number: int | None, asked: Asked) -> Prepared:
+    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, bad settings)."""
     history = world.releases.history(release)
-    evidence = evidence_for(world, history, settings.known_good_after)
+    current = current_of(history) or history.last
+    evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
+    settings = asked.settle(current, target)
     check_flags(world.releases.version(), settings.native, target)
-    change = Change(current=current_of(history) or history.last, target=target)
+    change = Change(current=current, target=target)
     snapshot = gather(world, history, change, settings)
     findings = tuple(run_checks(snapshot))
     return Prepared(history, evidence, number is None, snapshot, findings, build_plan(snapshot, findings, settings))
@@ -86,7 +89,7 @@ def start(
     world: World,
     release: Release,
     number: int | None,
-    settings: Settings,
+    asked: Asked,
     *,
     show: Callable[[Prepared], None],
     confirm: Confirm,
@@ -98,7 +101,8 @@ def start(
     lease.acquire(notice=lambda words: _notice(world, words))
     try:
         _refuse_if_unfinished(world, release)
-        prepared = prepare(world, release, number, settings)
+        prepared = prepare(world, release, number, asked)
+        settings = prepared.snapshot.settings
         show(prepared)
         refuse_if_blocked(prepared)
         if not settings.yes and not confirm(question(prepared)):
@@ -237,7 +241,8 @@ def _plan_of(progress: Progress, run_id: str) -> Plan:
 
 
 def _settings_of(plan: Plan, settings: Settings) -> Settings:
-    return replace(settings, bake=float(plan.settings["bake"]), timeout=float(plan.settings["timeout"]))
+    settled = settings.settled(Resolved.from_json(plan.settings.get("options", {})))
+    return replace(settled, bake=float(plan.settings["bake"]), timeout=float(plan.settings["timeout"]))
 
 
 def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:

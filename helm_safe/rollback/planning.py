@@ -210,5 +210,6 @@ def _to_remember(snapshot: Snapshot, settings: Settings) -> dict[str, Any]:
         "timeout": settings.timeout,
         "last": snapshot.history.last.number,
         "accept": dict(settings.accept),
+        "options": settings.resolved.to_json(),
         "native": {name: getattr(native, name) for name in type(native).__dataclass_fields__},
     }
