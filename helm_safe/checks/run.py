@@ -37,11 +37,25 @@ def verify_accept(settings: Settings) -> None:
             )
 
 
+def verify_policy(settings: Settings) -> None:
+    """Raise UsageError when the policy softens or waives checks that must stand; every such one is named."""
+    milder = [each for each, severity in settings.policy_severities.items() if severity is not Severity.ERROR]
+    problems = [
+        f"{check.id} ({check.title}) cannot be {verb}"
+        for verb, ids in (("made milder than error", milder), ("waived", [each.check for each in settings.waivers]))
+        for check in (resolve(CHECKS[each]) for each in dict.fromkeys(ids))
+        if not check.waivable
+    ]
+    if problems:
+        raise UsageError(f"the policy asks for what cannot be: {'; '.join(problems)}", "Take that out of the policy.")
+
+
 def run_checks(snapshot: Snapshot) -> list[Finding]:
-    """All findings, those that block first. Raises UsageError where `verify_accept` does."""
+    """All findings, those that block first. Raises UsageError where `verify_accept` and `verify_policy` do."""
     verify_accept(snapshot.settings)
-    found = [finding for check in all_checks() for finding in _judge(check, snapshot)]
-    return sorted((_waive(finding, snapshot.settings) for finding in found), key=sort_key)
+    verify_policy(snapshot.settings)
+    found = [_weigh(finding, check, snapshot.settings) for check in all_checks() for finding in _judge(check, snapshot)]
+    return sorted((_waive(finding, snapshot) for finding in found), key=sort_key)
 
 
 def _judge(check: Check, snapshot: Snapshot) -> Iterator[Finding]:
@@ -76,8 +90,25 @@ def _blind(check: Check, need: Need, snapshot: Snapshot, reason: str) -> Finding
     )
 
 
-def _waive(finding: Finding, settings: Settings) -> Finding:
-    reason = settings.accept.get(finding.check)
-    if reason is None or finding.status is not Status.FAIL or finding.severity is Severity.INFO:
+def _weigh(finding: Finding, check: Check, settings: Settings) -> Finding:
+    """The finding with the policy's severity; one that is milder than usual, because its evidence is, stays so."""
+    severity = settings.policy_severities.get(finding.check, finding.severity)
+    if finding.severity is not check.severity:
+        severity = max(severity, finding.severity, key=list(Severity).index)
+    if severity is finding.severity:
+        return finding
+    note = f"severity by the policy; without it: {finding.severity.value}"
+    return finding._replace(severity=severity, evidence=(*finding.evidence, note))
+
+
+def _waive(finding: Finding, snapshot: Snapshot) -> Finding:
+    reason = snapshot.settings.accept.get(finding.check) or _waived_beforehand(finding, snapshot)
+    if not reason or finding.status is not Status.FAIL or finding.severity is Severity.INFO:
         return finding
     return finding._replace(status=Status.WAIVED, waiver=reason)
+
+
+def _waived_beforehand(finding: Finding, snapshot: Snapshot) -> str:
+    """What the policy says for the finding; "" where no waiver counts."""
+    waivers = (each for each in snapshot.settings.waivers if each.covers(finding, snapshot.now))
+    return next((f"{each.reason} (policy, until {each.last_day})" for each in waivers), "")

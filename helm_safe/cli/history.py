@@ -18,18 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_release(parser)
     options.add_connection(parser)
     options.add_output(parser)
-    parser.add_argument(
-        "--known-good-after", metavar="TIME", default="30m", help="time in service that makes a revision known good"
-    )
+    options.add_known_good(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import wiring
+    from helm_safe.model.evidence import current_of
+    from helm_safe.model.settings import Settings
     from helm_safe.rollback.inspect import evidence_for
 
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
+    world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), Settings())
     history = world.releases.history(release)
-    evidence = evidence_for(world, history, wiring.seconds("--known-good-after", args.known_good_after))
+    settings = asked.settle(current_of(history) or history.last, None)
+    evidence = evidence_for(world, history, settings.known_good_after)
     now = world.cluster.now()
     if args.output == "text":
         _show(args, history, evidence, now)

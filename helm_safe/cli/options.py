@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from helm_safe.model.errors import UsageError
+from helm_safe.model.options import OPTIONS, STRATEGIES
 
 FORMATS = ("text", "json", "yaml")
 
@@ -61,12 +62,13 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recreate", metavar="KIND/NAME", action="append", default=[], help="may be deleted and remade"
     )
-    parser.add_argument(
-        "--known-good-after", metavar="TIME", default="30m", help="time in service that makes a revision known good"
-    )
-    parser.add_argument("--strategy", choices=("auto", "native"), default="auto", help="how users are kept safe")
-    parser.add_argument("--timeout", metavar="TIME", default="15m", help="bound of the whole run")
-    parser.add_argument("--bake", metavar="TIME", default="60s", help="how long the restored pods must look good")
+    add_known_good(parser)
+    add_option(parser, "strategy", "how users are kept safe", choices=STRATEGIES)
+    add_option(parser, "steps", "share of the target in percent, rising, the last one 100", metavar="PERCENTAGES")
+    add_option(parser, "bake", "how long each step, and the restored pods, must look good", metavar="TIME")
+    add_option(parser, "timeout", "bound of the whole run", metavar="TIME")
+    add_option(parser, "route", "the route to move (default: found)", metavar="KIND/NAME")
+    add_option(parser, "metrics.url", "address of a Prometheus (default: the gateway's own metrics)", metavar="URL")
     native = parser.add_argument_group("native rollback")
     native.add_argument("--no-hooks", action="store_true", help="run no hooks")
     native.add_argument("--cleanup-on-fail", action="store_true", help="delete new objects when the rollback fails")
@@ -75,6 +77,26 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     native.add_argument("--server-side", choices=("auto", "true", "false"), default="auto", help="Helm 4: how to apply")
     native.add_argument("--description", metavar="TEXT", default="", help="Helm 4.3: description of the new revision")
     native.add_argument("--history-max", metavar="N", type=int, help="revisions to keep; 0 keeps all")
+
+
+def add_known_good(parser: argparse.ArgumentParser) -> None:
+    """What decides which revisions are good: `history` and the runs share it."""
+    parser.add_argument("--policy", metavar="FILE", help="policy; else the ConfigMap helm-safe-policy, if there is one")
+    add_option(parser, "known-good-after", "time in service that makes a revision known good", metavar="TIME")
+
+
+def add_option(parser: argparse.ArgumentParser, key: str, words: str, **how: Any) -> None:
+    """The flag of one row of the table. Its default is None, so that policy and annotations have their say."""
+    option = OPTIONS[key]
+    default = f" (default {option.written(option.default)})" if option.default else ""
+    parser.add_argument(option.flag, help=words + default, **how)
+
+
+def option_flags(args: argparse.Namespace) -> dict[str, str]:
+    """What was typed for the options of the table, by key."""
+    flags = {key: option.flag.removeprefix("--").replace("-", "_") for key, option in OPTIONS.items() if option.flag}
+    typed = {key: getattr(args, name, None) for key, name in flags.items()}
+    return {key: text for key, text in typed.items() if text is not None}
 
 
 def release_name(text: str | None) -> str:

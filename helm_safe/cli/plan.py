@@ -36,9 +36,8 @@ def prepare(args: argparse.Namespace) -> Prepared:
     from helm_safe.rollback import control
 
     number = options.revision_number(args.revision)
-    settings = wiring.settings_of(args)
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
-    return control.prepare(world, release, number, settings)
+    world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
+    return control.prepare(world, release, number, asked)
 
 
 def show_text(args: argparse.Namespace, prepared: Prepared) -> None:
@@ -58,6 +57,7 @@ def document(prepared: Prepared) -> dict[str, Any]:
     """The published shape (schema plan)."""
     return {
         **prepared.plan.to_json(),
+        "chosen": prepared.plan.chosen,
         "proposed": prepared.proposed,
         "blocked": any(finding.blocks for finding in prepared.findings),
         "findings": [finding.to_json() for finding in prepared.findings],

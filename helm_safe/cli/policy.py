@@ -2,19 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from helm_safe.core.objects import Gvk, mapping
+from helm_safe.core.objects import mapping
 from helm_safe.core.yamlio import YamlError, load
 from helm_safe.model.errors import Forbidden, UsageError
-from helm_safe.model.policy import Policy, read_policy
-from helm_safe.model.snapshot import Resource
+from helm_safe.model.policy import Annotated, Policy, annotated, read_policy, resolve
+from helm_safe.model.resources import CONFIG_MAPS
+from helm_safe.model.revisions import Revision
+from helm_safe.model.settings import Settings
 from helm_safe.ports import Cluster
 
 CONFIG_MAP, KEY = "helm-safe-policy", "helm-safe.yaml"
 MAX_SIZE = 1024 * 1024
-_CONFIG_MAPS = Resource(Gvk("", "v1", "ConfigMap"), "configmaps", namespaced=True)
+
+
+class Unsettled(NamedTuple):
+    """Flags and policy; the annotations of the revisions are still to come (port Asked).
+
+    base: what has no other source than flags. flags: by key of the table, as typed.
+    """
+
+    base: Settings
+    flags: Mapping[str, Any]
+    policy: Policy | None = None
+
+    def under(self, policy: Policy) -> Unsettled:
+        """The same, bound by a policy."""
+        base = replace(self.base, policy_severities=policy.severities, waivers=policy.waivers)
+        return Unsettled(base, self.flags, policy)
+
+    def settle(self, current: Revision | None, target: Revision | None) -> Settings:
+        return self.base.settled(resolve(self.flags, self.policy, _annotated(current), _annotated(target)))
+
+
+def _annotated(revision: Revision | None) -> Annotated:
+    return annotated(revision.number, revision.objects) if revision else Annotated(0, {})
 
 
 def find_policy(path: str | None, cluster: Cluster, namespace: str, checks: Collection[str]) -> Policy | None:
@@ -23,10 +49,10 @@ def find_policy(path: str | None, cluster: Cluster, namespace: str, checks: Coll
     Raises UsageError for one that cannot be read or is not valid: a run without its guard rails is not what was asked
     for. Raises ClusterError where the API server does not answer.
     """
-    if path:
+    if path is not None:
         return parse_policy(_from_file(path), f"policy file {path}", checks)
     try:
-        found = cluster.get(_CONFIG_MAPS, namespace, CONFIG_MAP)
+        found = cluster.get(CONFIG_MAPS, namespace, CONFIG_MAP)
     except Forbidden as refused:
         raise UsageError(
             f"whether namespace {namespace} has a policy cannot be seen: {refused.message}",

@@ -39,7 +39,13 @@ def run(args: argparse.Namespace) -> int:
     served = world.cluster.served()
     reads = [need for need in needs() if args.cluster_reads or _namespaced(served.preferred(*need))]
     asked = permissions.of_run(
-        served, release, revisions, deleted=permissions.changing(revisions), reads=reads, records=_records()
+        served,
+        release,
+        revisions,
+        deleted=permissions.changing(revisions),
+        reads=reads,
+        records=_records(),
+        policy=True,
     )
     show(args, permissions.roles(asked, release), release)
     _warn(permissions.grants_rights(revisions))

@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return plan.run(args)
     number = options.revision_number(args.revision)
-    settings = wiring.settings_of(args)
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
+    world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
     shown: list[Prepared] = []
 
     def show(prepared: Prepared) -> None:
@@ -41,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
 
     end = "not finished; `status` tells"
     try:
-        finished = start(world, release, number, settings, show=show, confirm=wiring.ask)
+        finished = start(world, release, number, asked, show=show, confirm=wiring.ask)
         end = finished.progress.end
     finally:
         if args.output in ("json", "yaml") and shown:

@@ -6,12 +6,20 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helm_safe.model.errors import UsageError
+from helm_safe.model.events import Event, Level
+from helm_safe.model.plan import Stage
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import NativeOptions, Settings
 from helm_safe.ports import Reporter
 from helm_safe.rollback.context import World
+
+if TYPE_CHECKING:
+    from helm_safe.cli.policy import Unsettled
+    from helm_safe.model.policy import Policy, Resolved
+    from helm_safe.ports import MetricProvider
 
 
 def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Release]:
@@ -31,9 +39,45 @@ def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Rel
     from helm_safe.journal.clock import SystemClock
     from helm_safe.kube.cluster import KubeCluster
 
-    cluster = KubeCluster.connect(os.environ)
-    world = World(cluster, open_releases(cluster, os.environ), SystemClock(), reporter, evidence_folder())
+    cluster, clock = KubeCluster.connect(os.environ), SystemClock()
+
+    def metrics(settings: Resolved) -> MetricProvider:
+        from helm_safe.cli.gates import metrics_of
+
+        return metrics_of(settings, cluster, clock, os.environ)
+
+    world = World(cluster, open_releases(cluster, os.environ), clock, reporter, evidence_folder(), metrics)
     return world, Release(namespace_name(namespace or cluster.namespace or "default"), name)
+
+
+def open_asked(args: argparse.Namespace, reporter: Reporter, base: Settings) -> tuple[World, Release, Unsettled]:
+    """The ports, the release, and what was asked for by flags and policy.
+
+    Raises UsageError as `open_world`, and for values and a policy that cannot be used; flags are looked at before any
+    cluster is asked.
+    """
+    from helm_safe.checks import CHECKS
+    from helm_safe.checks.run import verify_accept, verify_policy
+    from helm_safe.cli.options import option_flags
+    from helm_safe.cli.policy import Unsettled, find_policy
+
+    asked = Unsettled(base, option_flags(args))
+    asked.settle(None, None)
+    verify_accept(base)
+    world, release = open_world(args, reporter)
+    policy = find_policy(args.policy, world.cluster, release.namespace, CHECKS)
+    if policy:
+        asked = asked.under(policy)
+        asked.settle(None, None)
+        verify_policy(asked.base)
+        tell_expired(world, policy)
+    return world, release, asked
+
+
+def tell_expired(world: World, policy: Policy) -> None:
+    """A warning for each waiver that no longer counts."""
+    for words in policy.expired(world.cluster.now()) if policy.waivers else ():
+        world.reporter.event(Event(world.clock.now(), Stage.INSPECT.value, Level.WARNING, words))
 
 
 def export_connection(args: argparse.Namespace) -> None:
@@ -51,14 +95,10 @@ def export_connection(args: argparse.Namespace) -> None:
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
-    """Flags as Settings; durations become seconds. Raises UsageError naming the flag that cannot be read."""
+    """The flags that policy and annotations do not know. Raises UsageError for one that cannot be read."""
     from helm_safe.cli.options import acceptances
 
     return Settings(
-        strategy=args.strategy,
-        bake=seconds("--bake", args.bake),
-        timeout=seconds("--timeout", args.timeout),
-        known_good_after=seconds("--known-good-after", args.known_good_after),
         yes=getattr(args, "yes", False),
         dry_run=getattr(args, "dry_run", False),
         accept=acceptances(args.accept),
@@ -97,13 +137,3 @@ def ask(question: str) -> bool:
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")
-
-
-def seconds(flag: str, text: str) -> float:
-    """A duration as typed. Raises UsageError naming the flag."""
-    from helm_safe.core.quantities import duration
-
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise UsageError(f"{flag} {text}: {error}", "Write a duration such as 90s, 15m or 1h.") from error

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
 
+STRATEGIES = ("auto", "shift", "standby", "express", "native")
 Parser = Callable[[Any], Any]
 """From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
 MAX_STEPS = 20
@@ -19,7 +20,8 @@ _DAY = 86400.0
 class Option(NamedTuple):
     """One setting. key: dotted path below `spec` of the policy. annotated: charts may set it, as `helm-safe.dev/NAME`.
 
-    What spends consent or names where data is sent (isolation, addresses) is never taken from a chart.
+    unit: "s" or "%" for how people write the value. What spends consent or names where data is sent (isolation,
+    addresses) is never taken from a chart.
     """
 
     key: str
@@ -27,11 +29,22 @@ class Option(NamedTuple):
     default: Any
     flag: str = ""
     annotation: str = ""
+    unit: str = ""
 
     @property
     def annotated(self) -> str:
         """The annotation's whole name, "" where there is none."""
         return PREFIX + self.annotation if self.annotation else ""
+
+    def written(self, value: Any) -> str:
+        """A value as the flag and the policy take it, plain JSON from a journal included."""
+        if value is None:
+            return "none"
+        if isinstance(value, (tuple, list)):
+            return ",".join(map(str, value))
+        if self.unit == "%":
+            return f"{_number(100 * value)}%"
+        return _time(value) if self.unit == "s" else str(value)
 
 
 def steps(value: Any) -> tuple[int, ...]:
@@ -41,11 +54,14 @@ def steps(value: Any) -> tuple[int, ...]:
         parts = [parts]
     if not isinstance(parts, list) or not 0 < len(parts) <= MAX_STEPS:
         raise ValueError(f"1 to {MAX_STEPS} percentages are expected, such as 1,10,50,100")
-    found = tuple(whole(1, 100)(part) for part in parts)
+    try:
+        found = tuple(whole(1, 100)(part) for part in parts)
+    except ValueError:
+        raise ValueError("each step must be a whole number from 1 to 100, such as in 1,10,50,100") from None
     if any(one >= other for one, other in pairwise(found)):
-        raise ValueError("each step must be larger than the one before")
+        raise ValueError("each step must be larger than the one before, such as in 1,10,50,100")
     if found[-1] != 100:
-        raise ValueError("the last step must be 100")
+        raise ValueError("the last step must be 100, such as in 1,10,50,100")
     return found
 
 
@@ -121,15 +137,15 @@ _PATH = text(r"/[!-~]*", "an absolute path such as /ready")
 OPTIONS: dict[str, Option] = {
     option.key: option
     for option in (
-        Option("strategy", one_of("auto", "shift", "standby", "express", "native"), "auto", "--strategy"),
+        Option("strategy", one_of(*STRATEGIES), "auto", "--strategy"),
         Option("steps", steps, (1, 10, 50, 100), "--steps", "steps"),
-        Option("bake", span(0, _DAY), 60.0, "--bake", "bake"),
-        Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout"),
-        Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after"),
+        Option("bake", span(0, _DAY), 60.0, "--bake", "bake", "s"),
+        Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout", unit="s"),
+        Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after", "s"),
         Option("route", text(r"[A-Za-z]{1,63}/[a-z0-9][-a-z0-9.]{0,252}", "KIND/NAME"), "", "--route", "route"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
-        Option("gates.success-rate", rate, 0.99, "", "success-rate"),
-        Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95"),
+        Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
+        Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
         Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
         Option("metrics.url", _URL, "", "--metrics"),
@@ -141,10 +157,22 @@ OPTIONS: dict[str, Option] = {
         Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
         Option("warm-up.least", whole(1, 10**4), 20),
         Option("warm-up.most", whole(1, 10**5), 500),
-        Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow"),
-        Option("warm-up.timeout", span(1, _DAY), 120.0),
+        Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow", "s"),
+        Option("warm-up.timeout", span(1, _DAY), 120.0, unit="s"),
     )
 }
+
+
+def _time(seconds: float) -> str:
+    """A duration in the largest unit that needs no fraction: "2h", "15m", "90s", "500ms"."""
+    for unit, size in (("h", 3600), ("m", 60)):
+        if seconds > 60 and seconds % size == 0:
+            return f"{seconds // size:.0f}{unit}"
+    return f"{_number(seconds)}s" if seconds >= 1 or not seconds else f"{_number(1000 * seconds)}ms"
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def sections() -> Sequence[str]:

@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from helm_safe.core.objects import ObjectRef
+from helm_safe.model.policy import DEFAULT
 from helm_safe.model.routes import Backends
 
 
@@ -111,9 +112,10 @@ class Traffic:
 class Plan:
     """current, target: revision numbers. why: the reason for the strategy, in one sentence.
 
-    lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again.
-    undo: what puts everything back when the run stops before COMMIT. hold: what sends users to the backend that has
-    proved itself when it stops after. traffic: the routes that move, None where none does.
+    lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again; below
+    `options` every option of the table with its source. undo: what puts everything back when the run stops before
+    COMMIT. hold: what sends users to the backend that has proved itself when it stops after. traffic: the routes that
+    move, None where none does. notes: how workloads and routes are treated, a sentence each.
     """
 
     namespace: str
@@ -130,9 +132,16 @@ class Plan:
     undo: tuple[Step, ...] = ()
     hold: tuple[Step, ...] = ()
     traffic: Traffic | None = None
+    notes: tuple[str, ...] = ()
 
     def step(self, step_id: str) -> Step | None:
         return next((each for each in (*self.steps, *self.undo, *self.hold) if each.id == step_id), None)
+
+    @property
+    def chosen(self) -> dict[str, dict[str, Any]]:
+        """The options that are not defaults: key -> value and source."""
+        options: dict[str, dict[str, Any]] = self.settings.get("options", {})
+        return {key: each for key, each in options.items() if each["source"] != DEFAULT}
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -150,6 +159,7 @@ class Plan:
             "undo": [step.to_json() for step in self.undo],
             "hold": [step.to_json() for step in self.hold],
             "traffic": self.traffic.to_json() if self.traffic else None,
+            "notes": list(self.notes),
         }
 
     @classmethod
@@ -170,4 +180,5 @@ class Plan:
             undo=tuple(Step.from_json(step) for step in body["undo"]),
             hold=tuple(Step.from_json(step) for step in body["hold"]),
             traffic=Traffic.from_json(body["traffic"]) if body["traffic"] else None,
+            notes=tuple(body["notes"]),
         )

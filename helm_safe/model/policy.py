@@ -7,19 +7,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import API_VERSION
-from helm_safe.core.findings import Severity
+from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef, mapping
 from helm_safe.core.printable import printable
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
 
 KIND = "RollbackPolicy"
+DEFAULT = "default"
 MAX_PROBLEMS = 10
 _TOP = ("apiVersion", "kind", "metadata", "spec")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(Z|[-+][0-9]{2}:[0-9]{2}))?")
+_PRIVATE = re.compile(r"(://)[^/\s]*(?=@)|(?<=[?#]).+", re.DOTALL)
 _WAIVER = ("id", "reason", "expires", "object")
 
 
@@ -40,6 +43,14 @@ class Waiver(NamedTuple):
     expires: datetime
     object: str = ""
 
+    @property
+    def last_day(self) -> str:
+        """The day until whose end, or within which, it counts; `expires` itself is the first moment without it."""
+        return f"{self.expires - timedelta(microseconds=1):%Y-%m-%d}"
+
+    def covers(self, finding: Finding, now: datetime) -> bool:
+        return self.check == finding.check and self.object in ("", finding.object) and now < self.expires
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -50,24 +61,24 @@ class Policy:
     severities: Mapping[str, Severity] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
 
-    def waived(self, now: datetime) -> list[Waiver]:
-        """The waivers that still count."""
-        return [waiver for waiver in self.waivers if now < waiver.expires]
-
     def expired(self, now: datetime) -> list[str]:
         """A sentence for each waiver that no longer counts; the run says them."""
         return [
-            f"the waiver of {waiver.check} in {self.source} expired on {waiver.expires:%Y-%m-%d} ({waiver.reason})"
+            f"the waiver of {waiver.check} in {self.source} expired on {waiver.last_day} ({waiver.reason})"
             for waiver in self.waivers
             if now >= waiver.expires
         ]
 
 
 class Annotated(NamedTuple):
-    """The settings that one revision's objects carry. values: annotation name -> (text, "Deployment/api")."""
+    """The settings that one revision's objects carry.
+
+    values: annotation name -> (text, "Deployment/api"). differing: annotation name -> which objects disagree about it.
+    """
 
     revision: int
     values: Mapping[str, tuple[str, str]]
+    differing: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,19 @@ class Resolved:
 
     def chosen(self) -> dict[str, Setting]:
         """What is not a default, in the order of the table: what a plan shows."""
-        return {key: setting for key, setting in self.settings.items() if setting.source != "default"}
+        return {key: setting for key, setting in self.settings.items() if setting.source != DEFAULT}
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """Key -> value and source, plain JSON, for the journal of a run."""
+        return {
+            key: {"value": list(value) if isinstance(value, tuple) else value, "source": source}
+            for key, (value, source) in self.settings.items()
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Resolved:
+        """The inverse of to_json; a key that the journal lacks has its default, an unknown one is left out."""
+        return cls({key: _setting(option, body.get(key)) for key, option in OPTIONS.items()})
 
 
 def read_policy(document: Any, source: str, checks: Collection[str]) -> Policy:
@@ -105,36 +128,37 @@ def read_policy(document: Any, source: str, checks: Collection[str]) -> Policy:
 def annotated(revision: int, objects: Mapping[ObjectRef, Object]) -> Annotated:
     """The options among the annotations of a revision's objects.
 
-    Two objects that disagree cannot both be right: the option is left out where it belongs to one workload (the path of
-    warm-up requests), and is an error otherwise. Raises UsageError.
+    Two objects that disagree cannot both be right: the option is left out, and told in `differing` unless it belongs to
+    one workload (the path of warm-up requests).
     """
     known = {option.annotated: option for option in OPTIONS.values() if option.annotated}
     found: dict[str, tuple[str, str]] = {}
-    torn: set[str] = set()
+    differing: dict[str, str] = {}
     for ref in sorted(objects):
         for name, text in mapping(objects[ref], "metadata", "annotations").items():
             if name not in known or not isinstance(text, str):
                 continue
-            earlier = found.setdefault(name, (text, str(ref)))
-            if earlier[0] != text and known[name].key.startswith("warm-up."):
-                torn.add(name)
-            elif earlier[0] != text:
-                raise UsageError(
-                    f"{name} on {earlier[1]} and on {ref} of revision {revision} differ",
-                    f"Say which one counts with {known[name].flag or 'the policy file'}.",
-                )
-    return Annotated(revision, {name: value for name, value in found.items() if name not in torn})
+            earlier, where = found.setdefault(name, (text, str(ref)))
+            if earlier != text:
+                differing.setdefault(name, f"{name} on {where} and on {ref} of revision {revision} differ")
+    agreed = {name: value for name, value in found.items() if name not in differing}
+    told = {name: words for name, words in differing.items() if not known[name].key.startswith("warm-up.")}
+    return Annotated(revision, agreed, told)
 
 
 def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated, target: Annotated) -> Resolved:
     """One value for every option: flags before policy before annotations of the current, then of the target revision.
 
-    flags: by key of the table, as typed; absent where the user gave none. Raises UsageError naming the source of a
-    value that cannot be read; a value that is overruled is not looked at.
+    flags: by key of the table, as typed; absent where the user gave none. What decides which revisions are good has to
+    be known before there is a target, so the target has no say in it. Raises UsageError naming the source of a value
+    that cannot be read; a value that is overruled is not looked at.
     """
-    settings = {key: _settle(option, flags, policy, (current, target)) for key, option in OPTIONS.items()}
+    revisions = {"known-good-after": (current,)}
+    settings = {
+        key: _settle(option, flags, policy, revisions.get(key, (current, target))) for key, option in OPTIONS.items()
+    }
     provider = settings["metrics.provider"]
-    if settings["metrics.url"].value and provider.source == "default":
+    if settings["metrics.url"].value and provider.source == DEFAULT:
         settings["metrics.provider"] = Setting("prometheus", settings["metrics.url"].source)
     if settings["metrics.provider"].value == "prometheus" and not settings["metrics.url"].value:
         raise UsageError(
@@ -149,11 +173,23 @@ def _settle(option: Option, flags: Mapping[str, Any], policy: Policy | None, rev
     if policy is not None and option.key in policy.values:
         return Setting(policy.values[option.key], policy.source)
     for revision in revisions:
+        if option.annotated in revision.differing:
+            raise UsageError(
+                revision.differing[option.annotated],
+                f"Say which one counts with {option.flag or 'the policy file'}.",
+            )
         if option.annotated in revision.values:
             text, where = revision.values[option.annotated]
             source = f"{option.annotated} on {where} of revision {revision.revision}"
             return Setting(_parsed(option, text, source), source)
-    return Setting(option.default, "default")
+    return Setting(option.default, DEFAULT)
+
+
+def _setting(option: Option, body: Any) -> Setting:
+    if body is None:
+        return Setting(option.default, DEFAULT)
+    value = body["value"]
+    return Setting(tuple(value) if isinstance(value, list) else value, str(body["source"]))
 
 
 def _parsed(option: Option, value: Any, source: str) -> Any:
@@ -161,6 +197,9 @@ def _parsed(option: Option, value: Any, source: str) -> Any:
         return option.parse(value)
     except ValueError as error:
         raise UsageError(f"{source}: {_shown(value)} cannot be used: {error}") from None
+
+
+DEFAULTS = resolve({}, None, Annotated(0, {}), Annotated(0, {}))
 
 
 class _Reader:
@@ -277,6 +316,7 @@ def _near(name: Any, known: Collection[str]) -> str:
 
 
 def _shown(value: Any, *, quote: bool = True) -> str:
-    """A value from outside in a message: short, harmless."""
-    text = printable(value if isinstance(value, str) else repr(value))[:60]
+    """A value from outside in a message: short, harmless, without the password or token of an address."""
+    text = _PRIVATE.sub(r"\1***", value if isinstance(value, str) else repr(value))
+    text = printable(text)[:60]
     return repr(text) if quote and isinstance(value, str) else text

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from helm_safe.core.findings import Severity
+from helm_safe.model.policy import DEFAULTS, Resolved, Waiver
+from helm_safe.model.revisions import Revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,8 @@ class Settings:
 
     timeout: bound of the whole run. bake: how long a step or WATCH must look good. known_good_after: how long a
     revision must have been the deployed one to count as good. accept: check id -> reason. recreate: objects
-    ("Job/migrate") that may be deleted and made anew because they are immutable.
+    ("Job/migrate") that may be deleted and made anew because they are immutable. resolved: every option of the table,
+    with its source. policy_severities, waivers: what the policy says of findings, by id of the check.
     """
 
     strategy: str = "auto"
@@ -39,3 +45,30 @@ class Settings:
     accept: Mapping[str, str] = field(default_factory=dict)
     recreate: frozenset[str] = frozenset()
     native: NativeOptions = NativeOptions()
+    resolved: Resolved = DEFAULTS
+    policy_severities: Mapping[str, Severity] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
+
+    def settle(self, current: Revision | None, target: Revision | None) -> Settings:  # noqa: ARG002 - the port's shape
+        """Themselves: they are settled."""
+        return self
+
+    def settled(self, resolved: Resolved) -> Settings:
+        """The same with every option of the table as `resolved` has it."""
+        value = resolved.value
+        return replace(
+            self,
+            resolved=resolved,
+            strategy=value("strategy"),
+            steps=value("steps"),
+            bake=value("bake"),
+            timeout=value("timeout"),
+            known_good_after=value("known-good-after"),
+        )
+
+
+class Asked(Protocol):
+    """What the user asked for; it becomes Settings when the revisions are known, because their annotations count."""
+
+    def settle(self, current: Revision | None, target: Revision | None) -> Settings:
+        """Raises UsageError for an annotation that would count and cannot be read."""

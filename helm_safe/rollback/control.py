@@ -19,16 +19,22 @@ from helm_safe.model.changes import Change
 from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, UsageError
 from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
+from helm_safe.model.machine import committed
 from helm_safe.model.plan import Advice, EndState, Plan, Stage
+from helm_safe.model.policy import Resolved
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Evidence, History, Release, Revision
-from helm_safe.model.settings import Settings
+from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.ports import Confirm
 from helm_safe.rollback.context import Run, World
+from helm_safe.rollback.discovery import Search, down, routed
+from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
+from helm_safe.rollback.isolation import inherit, standing_isolation
 from helm_safe.rollback.planning import build_plan
 from helm_safe.rollback.runner import carry_out, raise_for
+from helm_safe.rollback.strategy import Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +60,50 @@ class RunState:
 
     @property
     def unfinished(self) -> bool:
-        return bool(self.progress.plan) and not self.progress.end
+        return bool(self.progress.plan) and (not self.progress.end or self.held)
+
+    @property
+    def held(self) -> bool:
+        """Whether it ended after COMMIT with users on pods that are not the release's own: somebody must go on."""
+        plan = self.progress.plan
+        return bool(plan and plan.hold) and self.progress.end == EndState.FAILED.value and committed(self.progress)
 
 
-def prepare(world: World, release: Release, number: int | None, settings: Settings) -> Prepared:
-    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, wrong flags)."""
+def prepare(world: World, release: Release, number: int | None, asked: Asked) -> Prepared:
+    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, bad settings)."""
     history = world.releases.history(release)
-    evidence = evidence_for(world, history, settings.known_good_after)
+    current = current_of(history) or history.last
+    evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
+    settings = asked.settle(current, target)
     check_flags(world.releases.version(), settings.native, target)
-    change = Change(current=current_of(history) or history.last, target=target)
+    change = Change(current=current, target=target)
+    gauge = Gauge(world, release.namespace, services_of(current, target), settings)
     snapshot = gather(world, history, change, settings)
+    gauge.close()
+    snapshot = replace(snapshot, blind=gauge.blind)
     findings = tuple(run_checks(snapshot))
-    return Prepared(history, evidence, number is None, snapshot, findings, build_plan(snapshot, findings, settings))
+    plan = build_plan(_scene(world, snapshot, settings, gauge), findings)
+    return Prepared(history, evidence, number is None, snapshot, findings, plan)
+
+
+def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> Scene:
+    """What the strategy is chosen from. A known-good backend is only looked for where it may be used."""
+    release = snapshot.history.release
+    where = routed(snapshot.live, release, settings.resolved.value("route"))
+    wanted = settings.strategy in ("auto", "shift") and settings.resolved.value("isolate") != "never"
+    services = [door.service for door in snapshot.staging.doors()]
+    return Scene(
+        snapshot,
+        settings,
+        where,
+        good=Search(world, snapshot, where, gauge, settings).known_good()
+        if wanted and snapshot.staging.staged
+        else None,
+        down=down(snapshot, gauge),
+        rate=gauge.rate(services),
+        isolated=standing_isolation(world, release) is not None,
+    )
 
 
 def refuse_if_blocked(prepared: Prepared) -> None:
@@ -86,7 +123,7 @@ def start(
     world: World,
     release: Release,
     number: int | None,
-    settings: Settings,
+    asked: Asked,
     *,
     show: Callable[[Prepared], None],
     confirm: Confirm,
@@ -98,7 +135,8 @@ def start(
     lease.acquire(notice=lambda words: _notice(world, words))
     try:
         _refuse_if_unfinished(world, release)
-        prepared = prepare(world, release, number, settings)
+        prepared = prepare(world, release, number, asked)
+        settings = prepared.snapshot.settings
         show(prepared)
         refuse_if_blocked(prepared)
         if not settings.yes and not confirm(question(prepared)):
@@ -116,6 +154,8 @@ def resume(world: World, release: Release, settings: Settings) -> Run:
     """Go on with the unfinished run. Raises NotFound where there is none, Blocked while its process lives."""
     run, lease = _take_over(world, release, settings)
     try:
+        if run.progress.end:
+            run.record(Kind.REOPEN, Stage.RETURN)
         raise_for(run, carry_out(run))
         return run
     finally:
@@ -210,6 +250,7 @@ def _begin(run: Run, prepared: Prepared) -> None:
         "findings": [finding.to_json() for finding in prepared.findings],
     }
     run.record(Kind.START, Stage.PLAN, data=body)
+    inherit(run)
     run.tell(Stage.PLAN, f"run {run.journal.run_id} begins", Level.INFO, run=run.journal.run_id)
 
 
@@ -237,7 +278,8 @@ def _plan_of(progress: Progress, run_id: str) -> Plan:
 
 
 def _settings_of(plan: Plan, settings: Settings) -> Settings:
-    return replace(settings, bake=float(plan.settings["bake"]), timeout=float(plan.settings["timeout"]))
+    settled = settings.settled(Resolved.from_json(plan.settings.get("options", {})))
+    return replace(settled, bake=float(plan.settings["bake"]), timeout=float(plan.settings["timeout"]))
 
 
 def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:

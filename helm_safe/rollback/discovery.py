@@ -100,6 +100,18 @@ def traffic_to(good: KnownGood, staging_routes: Routed) -> Traffic:
     return _traffic(found)
 
 
+def down(snapshot: Snapshot, gauge: Gauge) -> str:
+    """Why the current revision serves nobody at all, "" when it serves somebody: no ready pod, or only errors."""
+    staged = snapshot.staging.staged
+    if not staged:
+        return ""
+    if not any(dig(snapshot.live.get(each.workload), "status", "readyReplicas") for each in staged):
+        return f"{staged[0].workload} has no ready pod"
+    if gauge.failing(door.service for door in snapshot.staging.doors()):
+        return f"every request to Service/{staged[0].doors[0].service} fails"
+    return ""
+
+
 @dataclass(frozen=True)
 class Search:
     """For a known-good backend. wanted: a Service that a person named, "" for any."""

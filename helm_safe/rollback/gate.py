@@ -90,7 +90,7 @@ class Gate:
 
     def _judge(self) -> list[Judgement]:
         """One judgement per pair; none where the user goes without the gateway's numbers."""
-        if ACCEPTED in self.run.plan.settings["accept"]:
+        if self.run.plan.settings["blind"]:
             return []
         self.windows = self._windows()
         floors: Floors = floors_of(self.run.settings.resolved)
@@ -114,7 +114,7 @@ class Gate:
             return {}
 
     def _sample(self) -> None:
-        if ACCEPTED not in self.run.plan.settings["accept"]:
+        if not self.run.plan.settings["blind"]:
             self.before = self._read()
 
     def _read(self) -> Mapping[Backend, Sample] | None:
@@ -147,8 +147,8 @@ class Gate:
         words = self._words(judgements)
         if words != self.said:
             self.said = words
-            data = {"wanted": self.share, "actual": self.actual(), "waited": waited, "bake": bake}
-            self.run.tell(self.step.stage, f"{words} ({waited:.0f} s of {bake:.0f} s)", **data)
+            text = f"{words} ({waited:.0f} s of {bake:.0f} s)"
+            self.run.tell(self.step.stage, text, wanted=self.share, actual=self.actual(), waited=waited, bake=bake)
 
     def _words(self, judgements: list[Judgement]) -> str:
         actual = self.actual()

@@ -12,19 +12,24 @@ from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Forbidden, NotFound
 from helm_safe.model.evidence import evidence_of
+from helm_safe.model.holds import HOLDERS
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
 from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
+from helm_safe.model.staging import staging_of
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
+from helm_safe.rollback.discovery import crooked, routed, routers
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
 NO_RECORDS = "type!=helm.sh/release.v1"
 HELM_MANAGER = "helm"
+# What a plan looks at besides the release's own kinds and those of the checks.
+SCENE = (("", "Service"), ("", "Pod"), *((row.group, row.kind) for row in HOLDERS))
 
 
 def revision_of(history: History, number: int) -> Revision:
@@ -55,6 +60,8 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     """One Snapshot: a LIST per kind and namespace and a dry run per target object, all in parallel."""
     served = world.cluster.served()
     live = list_live(world.cluster, served, change, history.release)
+    where = routed(live.objects, history.release, settings.resolved.value("route"))
+    staging = staging_of(change, live.objects, where)
     return Snapshot(
         history=history,
         change=change,
@@ -67,6 +74,8 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
         permitted=_permissions(world.cluster, served, change, history.release),
+        staging=staging,
+        crooked=crooked(staging, live.objects, history.release),
     )
 
 
@@ -113,7 +122,7 @@ def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Reso
             resource = served.of(obj)
             if resource:
                 found.add((resource, ref.namespace if resource.namespaced else ""))
-    for group, kind in needs():
+    for group, kind in (*needs(), *SCENE, *(router.kind for router in routers())):
         resource = served.preferred(group, kind)
         if resource:
             found.add((resource, release.namespace if resource.namespaced else ""))

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL
 from helm_safe.core.objects import Object, ObjectRef, gvk_of, namespace_of
 from helm_safe.model.resources import (
+    CONFIG_MAPS,
     DAEMON_SETS,
     DEPLOYMENTS,
     EVENTS,
@@ -49,9 +50,12 @@ ALWAYS = (
     Row(LEASES, ("get", "create", "patch")),
     Row(PODS, ("list",)),
     Row(PODS, ("get",), "log"),
+    Row(PODS, ("get",), "proxy"),  # requests that warm new pods up, and what a pod says of itself
     Row(EVENTS, ("list",)),
     *(Row(resource, ("list",)) for resource in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)),
 )
+# Read before anything else, unless --policy names a file: no access review has to ask for it again.
+POLICY = Row(CONFIG_MAPS, ("get",))
 # Helm reads each object, then patches it, or creates it where it is gone; we list its kind.
 OBJECT = ("get", "list", "create", "patch")
 # Helm makes the objects of a hook, watches them and deletes them.
@@ -66,14 +70,15 @@ def of_run(
     deleted: Collection[ObjectRef],
     reads: Iterable[tuple[str, str]],
     records: Resource = SECRETS,
+    policy: bool = False,
 ) -> list[Permission]:
     """Every permission that a rollback between these revisions needs, each once.
 
     deleted: objects that the rollback may remove. reads: (group, kind) that the checks list; kinds that the server
-    lacks are left out. records: the kind in which Helm keeps its records.
+    lacks are left out. records: the kind in which Helm keeps its records. policy: also to read the namespace's policy.
     """
     rows = [
-        *_always(release, records),
+        *_rows(release, (*ALWAYS, Row(records, RECORDS), *((POLICY,) if policy else ()))),
         *_objects(served, revisions, deleted),
         *_hooks(served, release, revisions),
         *_reads(served, release, reads),
@@ -117,8 +122,8 @@ def roles(permissions: Iterable[Permission], release: Release) -> list[Object]:
     return [_role(namespace, by_namespace[namespace], release) for namespace in ordered]
 
 
-def _always(release: Release, records: Resource) -> Iterator[Permission]:
-    for row in (*ALWAYS, Row(records, RECORDS)):
+def _rows(release: Release, rows: Iterable[Row]) -> Iterator[Permission]:
+    for row in rows:
         for verb in row.verbs:
             yield Permission(verb, row.resource, release.namespace, row.subresource)
 

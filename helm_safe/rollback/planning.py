@@ -2,68 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from helm_safe.core.findings import Finding
+from helm_safe.core.findings import Finding, Status
 from helm_safe.core.objects import Object, ObjectRef, dig, mapping
-from helm_safe.core.references import config_references
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.plan import Advice, Plan, Stage, Step
-from helm_safe.model.resources import WORKLOADS
 from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
+from helm_safe.model.staging import reads_changed, serving
+from helm_safe.rollback.gate import ACCEPTED
+from helm_safe.rollback.notes import notes
+from helm_safe.rollback.strategy import (
+    Scene,
+    after_rollback,
+    after_watch,
+    before_commit,
+    choose,
+    floors,
+    hold_users,
+    holds,
+    isolation,
+    traffic,
+    undo,
+)
 
 # Findings after which a rollback cannot work, however brave the user: going forward is the way out.
 FORWARD = {"API-REM-001", "PVC-SHR-001", "STS-IMM-001"}
 
 
-def build_plan(snapshot: Snapshot, findings: Sequence[Finding], settings: Settings) -> Plan:
-    """The plan of a native rollback: evidence, repair, commit, watch, clean up."""
+def build_plan(scene: Scene, findings: Sequence[Finding]) -> Plan:
+    """The whole course of a rollback. Raises UsageError for a strategy that was asked for and cannot be had."""
+    snapshot = scene.snapshot
     change, release = snapshot.change, snapshot.history.release
-    steps = [
-        Step("autopsy", Stage.AUTOPSY, "autopsy", "save logs, events and pod states of the current revision"),
-        *_repairs(snapshot),
-        *_recreations(snapshot, settings),
-        Step(
-            "rollback",
-            Stage.COMMIT,
-            "rollback",
-            f"native helm rollback to revision {change.target.number}" + hooks_note(snapshot, settings),
-            {"to": change.target.number},
-        ),
-        Step("replicas", Stage.COMMIT, "replicas", _replicas_title(snapshot), {"wanted": replicas_wanted(snapshot)}),
-        *_restarts(snapshot),
-        Step("verify", Stage.COMMIT, "verify", "verify the release record and every live object"),
-        Step(
-            "watch",
-            Stage.WATCH,
-            "watch",
-            f"watch the restored pods for {settings.bake:.0f} s: rollout, restarts, logs",
-            {"workloads": [str(ref) for ref in staged_workloads(snapshot)], "bake": settings.bake},
-        ),
-        Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal"),
-    ]
+    strategy, why = choose(scene)
+    moved = traffic(strategy, scene)
     advice, reasons = _advice(findings)
     return Plan(
         namespace=release.namespace,
         release=release.name,
         current=change.current.number,
         target=change.target.number,
-        strategy="native",
-        why=_why(settings),
-        steps=tuple(steps),
+        strategy=strategy,
+        why=why,
+        steps=tuple(_steps(strategy, scene)),
         advice=advice,
         reasons=reasons,
         lost=tuple(_lost(snapshot)),
-        settings=_to_remember(snapshot, settings),
+        settings=_to_remember(strategy, scene, findings),
+        undo=undo(strategy, scene),
+        hold=hold_users(strategy),
+        traffic=moved,
+        notes=tuple(notes(strategy, scene, moved)),
     )
+
+
+def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
+    snapshot, settings = scene.snapshot, scene.settings
+    if strategy == "shift":
+        yield isolation(scene)
+    yield Step("autopsy", Stage.AUTOPSY, "autopsy", "save logs, events and pod states of the current revision")
+    yield from before_commit(strategy, scene)
+    yield from _repairs(snapshot)
+    yield from _recreations(snapshot, settings)
+    number = snapshot.change.target.number
+    title = f"native helm rollback to revision {number}" + hooks_note(snapshot, settings)
+    yield Step("rollback", Stage.COMMIT, "rollback", title, {"to": number})
+    yield from after_rollback(strategy)
+    wanted = replicas_wanted(snapshot)
+    yield Step("replicas", Stage.COMMIT, "replicas", _replicas_title(snapshot), {"wanted": wanted})
+    yield from _restarts(snapshot, () if strategy in ("native", "express") else tuple(scene.workloads))
+    yield Step("verify", Stage.COMMIT, "verify", "verify the release record and every live object")
+    yield Step(
+        "watch",
+        Stage.WATCH,
+        "watch",
+        f"watch the restored pods for {settings.bake:.0f} s: rollout, restarts, logs",
+        {"workloads": [str(ref) for ref in staged_workloads(snapshot)], "bake": settings.bake},
+    )
+    yield from after_watch(strategy, scene)
+    yield Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal")
 
 
 def staged_workloads(snapshot: Snapshot) -> list[ObjectRef]:
     """The workloads of the target whose pods serve after the rollback."""
-    return [ref for ref in snapshot.change.target.objects if ref.kind in WORKLOADS and ref.group == "apps"]
+    return serving(snapshot.change.target.objects)
 
 
 def replicas_wanted(snapshot: Snapshot) -> dict[str, int]:
@@ -150,8 +175,9 @@ def _recreations(snapshot: Snapshot, settings: Settings) -> Iterator[Step]:
             )
 
 
-def _restarts(snapshot: Snapshot) -> Iterator[Step]:
-    names = [str(ref) for ref in configuration_only(snapshot)]
+def _restarts(snapshot: Snapshot, drained: Collection[str]) -> Iterator[Step]:
+    """drained: workloads whose pods are all new anyway."""
+    names = [str(ref) for ref in configuration_only(snapshot) if str(ref) not in drained]
     if names:
         title = f"replace the pods of {', '.join(names)}: only their configuration differs, Helm would restart nothing"
         yield Step("restart", Stage.COMMIT, "restart", title, {"workloads": names})
@@ -159,22 +185,14 @@ def _restarts(snapshot: Snapshot) -> Iterator[Step]:
 
 def configuration_only(snapshot: Snapshot) -> list[ObjectRef]:
     """Workloads with an equal pod template in both revisions whose ConfigMaps or Secrets differ."""
-    changed = {(ref.kind, ref.name) for ref in (*snapshot.change.changed, *snapshot.change.added)}
-    found = []
-    for ref in staged_workloads(snapshot):
-        before, after = snapshot.change.current.objects.get(ref), snapshot.change.target.objects[ref]
-        if before is None or pod_template(before) != pod_template(after):
-            continue
-        used = {(each.kind, each.name) for each in config_references(pod_template(after) or {})}
-        if used & changed & {(kind, name) for kind, name in changed if kind in ("ConfigMap", "Secret")}:
-            found.append(ref)
-    return found
-
-
-def _why(settings: Settings) -> str:
-    if settings.strategy == "native":
-        return "you asked for it"
-    return "it works for every release; traffic is not moved in steps"
+    change = snapshot.change
+    return [
+        ref
+        for ref in staged_workloads(snapshot)
+        if ref in change.current.objects
+        and pod_template(change.current.objects[ref]) == pod_template(change.target.objects[ref])
+        and reads_changed(change, ref)
+    ]
 
 
 def _advice(findings: Sequence[Finding]) -> tuple[Advice, tuple[str, ...]]:
@@ -201,8 +219,9 @@ def _lost(snapshot: Snapshot) -> Iterator[str]:
     yield "databases, caches, queues and configuration outside this release"
 
 
-def _to_remember(snapshot: Snapshot, settings: Settings) -> dict[str, Any]:
+def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> dict[str, Any]:
     """What `resume` on another machine needs again; native flags included."""
+    snapshot, settings = scene.snapshot, scene.settings
     native = settings.native
     return {
         "content": snapshot.change.target.content,
@@ -210,5 +229,12 @@ def _to_remember(snapshot: Snapshot, settings: Settings) -> dict[str, Any]:
         "timeout": settings.timeout,
         "last": snapshot.history.last.number,
         "accept": dict(settings.accept),
+        "options": settings.resolved.to_json(),
         "native": {name: getattr(native, name) for name in type(native).__dataclass_fields__},
+        "staging": snapshot.staging.to_json(),
+        "holds": holds(scene) if strategy in ("standby", "shift") else [],
+        "floors": floors(strategy, scene, replicas_wanted(snapshot)),
+        "charted": sorted(str(ref) for ref in snapshot.change.target.objects if ref.kind.endswith("Route")),
+        "isolated": scene.isolated,
+        "blind": any(each.check == ACCEPTED and each.status is Status.WAIVED for each in findings),
     }

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
 from helm_safe.journal.secret_store import prune
 from helm_safe.model.errors import PersonNeeded, RunFailed
 from helm_safe.model.events import Level
-from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action
+from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_share
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
+from helm_safe.rollback import drain, holding, shift, standby
 from helm_safe.rollback.autopsy import autopsy
-from helm_safe.rollback.commit import Outcome, passed, recreate, repair, replicas, restart, rollback, verify
-from helm_safe.rollback.context import Run
+from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
+from helm_safe.rollback.context import Run, Turn, safe_words
+from helm_safe.rollback.traffic import Stuck
 from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
@@ -39,6 +41,24 @@ ACTIONS: dict[str, ActionOf] = {
     "verify": verify,
     "watch": watch,
     "cleanup": cleanup,
+    "isolate": shift.isolate,
+    "hold": holding.hold_scalers,
+    "standby": standby.create,
+    "ready": standby.ready,
+    "weights": shift.weights,
+    "join": standby.join,
+    "bridge": drain.bridge,
+    "drain": drain.drain,
+    "forget": shift.forget,
+    "reassert": shift.reassert,
+    "warm": shift.warm_restored,
+    "leave": standby.leave,
+    "routes": shift.restore,
+    "remove": standby.remove,
+    "release": holding.release_scalers,
+    "refill": drain.refill,
+    "safe": shift.go_safe,
+    "keep": shift.keep_safe,
 }
 
 
@@ -49,7 +69,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
     """
     with _signals(run.signals):
         while True:
-            action = next_action(run.plan, run.progress, request or _newest_request(run))
+            action = next_action(run.plan, run.progress, request or run.request())
             if isinstance(action, Finish):
                 return _finish(run, action)
             if isinstance(action, Hold):
@@ -57,14 +77,18 @@ def carry_out(run: Run, request: str = "") -> EndState:
                 run.world.clock.sleep(PAUSE_POLL)
             else:
                 run.stop_here(f"before this step: {action.step.title}")
-                _do(run, action)
+                with suppress(Turn):
+                    _do(run, action)
 
 
 def _do(run: Run, action: Do) -> None:
     step = action.step
     run.record(Kind.INTENT, step.stage, step.id)
     run.tell(step.stage, step.title)
-    outcome = ACTIONS[step.action](run, step, action.again)
+    try:
+        outcome = ACTIONS[step.action](run, step, action.again)
+    except Stuck as stuck:
+        outcome = failed(f"{stuck.message}. {stuck.next_step}".strip())
     outcome = {**outcome, "at": run.world.cluster.now().isoformat()}
     run.record(Kind.DONE, step.stage, step.id, outcome)
     good = outcome["verdict"] == Verdict.PASS.value
@@ -79,29 +103,40 @@ def _finish(run: Run, action: Finish) -> EndState:
 
 
 def raise_for(run: Run, state: EndState) -> None:
-    """Turn an end state into the error that carries its exit code; SUCCEEDED and ABORTED raise nothing."""
-    if state in (EndState.SUCCEEDED, EndState.ABORTED):
+    """Turn an end state into the error that carries its exit code; a whole success and a whole abort raise nothing."""
+    out = [run.progress.done.get(step.id, {}) for step in (*run.plan.undo, *run.plan.hold)]
+    stuck = next((each for each in out if each.get("verdict") == Verdict.FAIL.value), None)
+    if state in (EndState.SUCCEEDED, EndState.ABORTED) and not stuck:
         return
-    where = f"release {run.release}"
+    release, reason = run.release, run.progress.reason
+    evidence = run.progress.done.get("autopsy", {}).get("folder", "the journal")
+    if stuck and not committed(run.progress):
+        raise PersonNeeded(
+            f"the run of release {release} stopped ({reason}), and could not put everything back: {stuck['reason']}",
+            f"Look at the routes with `helm safe-rollback status {release.name} -n {release.namespace}`.",
+        )
     if committed(run.progress):
         raise PersonNeeded(
-            f"the rollback of {where} failed after the native rollback: {run.progress.reason}",
-            f"`helm history {run.release.name} -n {run.release.namespace}` shows which revision is live; "
-            f"the evidence is in {run.progress.done.get('autopsy', {}).get('folder', 'the journal')}.",
+            f"the run of release {release} stopped after the native rollback: {reason}" + _where(run, stuck),
+            f"`helm safe-rollback resume {release.name} -n {release.namespace}` tries the rest again; "
+            f"`helm history {release.name} -n {release.namespace}` shows which revision is live; "
+            f"the evidence is in {evidence}.",
         )
     raise RunFailed(
-        f"the rollback of {where} stopped before the release was touched: {run.progress.reason}",
-        "Nothing was changed. Mend the cause and run it again.",
+        f"the rollback of release {release} stopped before the release was touched: {reason}",
+        f"Everything is as it was; users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}."
+        if run.plan.traffic
+        else "Nothing was changed. Mend the cause and run it again.",
     )
 
 
-def _newest_request(run: Run) -> str:
-    """The wish in force: a pause holds until resume, an abort wins over everything."""
-    requests = list(run.lock.requests())
-    if "abort" in requests:
-        return "abort"
-    held = [each for each in requests if each in ("pause", "resume", "promote")]
-    return "pause" if held[-1:] == ["pause"] else ""
+def _where(run: Run, stuck: dict[str, Any] | None) -> str:
+    """Where users are after a stop behind COMMIT."""
+    if run.plan.traffic is None:
+        return ""
+    if stuck:
+        return f"; and users could not be sent to proven pods: {stuck['reason']}"
+    return f"; all users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}, which has proved itself"
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from helm_safe.model.events import Level
+from helm_safe.model.machine import safe_share
 from helm_safe.model.plan import Stage, Step
 from helm_safe.rollback.commit import Outcome, passed
-from helm_safe.rollback.context import Run
+from helm_safe.rollback.context import Run, safe_words
 from helm_safe.rollback.gate import Gate
 from helm_safe.rollback.holding import hold_again
 from helm_safe.rollback.hygiene import forget_us
-from helm_safe.rollback.standby import watched
+from helm_safe.rollback.standby import warm, watched
 from helm_safe.rollback.traffic import Stuck, capture, move, recapture, routes_of, settle
 from helm_safe.rollback.watch import restored
 
@@ -59,6 +60,15 @@ def restore(run: Run, step: Step, again: bool) -> Outcome:
     return passed("the routes are as they shall be: " + ", ".join(str(route.ref) for route in routes_of(run)))
 
 
+def go_safe(run: Run, step: Step, again: bool) -> Outcome:
+    """Before COMMIT: the weights of before, or the isolation where the run isolated; isolation is kept."""
+    share = safe_share(run.plan, run.progress)
+    move(run, share)
+    forget(run, step, again)
+    settle(run)
+    return passed(f"users are at {safe_words(run.plan, share)}")
+
+
 def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """After COMMIT: send everybody to the backend that has proved itself, and leave them there."""
     recapture(run)
@@ -82,3 +92,8 @@ def _move_when_ready(run: Run, step: Step) -> None:
             run.world.clock.sleep(POLL)
         else:
             return
+
+
+def warm_restored(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads only
+    """Requests of our own to the restored pods, before the first user meets them."""
+    return warm(run, step, restored(run, step.stage, step.args["workloads"]))

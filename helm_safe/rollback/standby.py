@@ -63,12 +63,14 @@ def ready(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads
 
 def warm(run: Run, step: Step, pods: PodWatch) -> Outcome:
     """Requests of our own until each pod answers without error and fast; pods that cannot be asked are told."""
-    found = warm_up(run.world.cluster, run.world.clock, pods.pods(), wanted_by(run.settings.resolved), run.stop_wanted)
+    wanted = wanted_by(run.settings.resolved)
+    found = warm_up(run.world.cluster, run.world.clock, pods.pods(), wanted, run.stop_wanted)
+    run.stop_here("while pods are warmed up")
     if found.verdict is Verdict.FAIL:
         return failed(f"{found.sentence}", numbers=found.numbers)
     if found.verdict is Verdict.INCONCLUSIVE:
         run.tell(step.stage, f"not warmed up: {found.sentence}", Level.WARNING)
-    return passed(f"{pods.said}; {found.sentence}", numbers=found.numbers)
+    return passed("; ".join(filter(None, (pods.said, found.sentence))), numbers=found.numbers)
 
 
 def join(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent

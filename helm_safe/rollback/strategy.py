@@ -62,7 +62,8 @@ def choose(scene: Scene) -> tuple[str, str]:
         return "native", f"users cannot be moved in steps: {scene.snapshot.crooked[0]}"
     if scene.down:
         return "express", f"{scene.down}: steps would protect nobody"
-    return "standby", f"revision {scene.snapshot.change.target.number} can prove itself beside the current one, with few users first"
+    number = scene.snapshot.change.target.number
+    return "standby", f"revision {number} can prove itself beside the current one, with few users first"
 
 
 def traffic(strategy: str, scene: Scene) -> Traffic | None:
@@ -85,7 +86,8 @@ def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
             "ready", Stage.STANDBY, "ready", "wait until its pods are up, and warm them up with requests of our own"
         )
         for percent in scene.settings.steps:
-            yield _weights(f"shift {percent}", Stage.SHIFT, f"{percent} % of the users to the standby", scene, percent)
+            title = f"{percent} % of the users to the standby"
+            yield Step(f"shift {percent}", Stage.SHIFT, "weights", title, _weights(scene, percent, "canary"))
         yield Step("join", Stage.COMMIT, "join", "let the standby's pods serve the release's own Services too")
         yield _drain(scene)
         yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
@@ -106,7 +108,7 @@ def isolation(scene: Scene) -> Step:
     )
 
 
-def after_rollback(strategy: str, scene: Scene) -> Iterator[Step]:
+def after_rollback(strategy: str) -> Iterator[Step]:
     """What comes right after the native call, before anything else."""
     if strategy in ("standby", "shift"):
         yield Step(
@@ -134,7 +136,7 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("unbridge", Stage.RETURN, "remove", "take the known-good pods out of the release's own Services")
     for percent in RETURN_STEPS if strategy == "standby" else scene.settings.steps:
         title = f"{percent} % of the users to the restored pods"
-        yield _weights(f"return {percent}", Stage.RETURN, title, scene, 100 - percent, trial="stable")
+        yield Step(f"return {percent}", Stage.RETURN, "weights", title, _weights(scene, 100 - percent, "stable"))
     yield Step("routes", Stage.CLEANUP, "routes", "put the routes back exactly", {"share": None})
     if strategy == "standby":
         yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
@@ -148,13 +150,7 @@ def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
         return ()
     steps = [
         Step("undo drain", Stage.CLEANUP, "refill", "bring back the pods of before", {"wanted": scene.replicas}),
-        Step(
-            "undo routes",
-            Stage.CLEANUP,
-            "routes",
-            "users where they were" if strategy == "standby" else "users stay at the known-good backend",
-            {"share": None if strategy == "standby" else 100},
-        ),
+        Step("undo routes", Stage.CLEANUP, "safe", "users to where they are safe"),
         Step("undo standby", Stage.CLEANUP, "remove", "delete what this run made"),
     ]
     if holds(scene):
@@ -209,9 +205,9 @@ def _drain(scene: Scene) -> Step:
     return Step("drain", Stage.COMMIT, "drain", title, {"workloads": scene.workloads})
 
 
-def _weights(step_id: str, stage: Stage, title: str, scene: Scene, share: float, trial: str = "canary") -> Step:
-    args = {"share": share, "trial": trial, "bake": scene.settings.bake, "workloads": scene.workloads}
-    return Step(step_id, stage, "weights", title, args)
+def _weights(scene: Scene, share: float, trial: str) -> dict[str, object]:
+    """share: of the Services beside the release's own. trial: which side is judged, in the routers' words."""
+    return {"share": share, "trial": trial, "bake": scene.settings.bake, "workloads": scene.workloads}
 
 
 def _refs(objects: list[Object]) -> Iterator[ObjectRef]:

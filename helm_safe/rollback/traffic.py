@@ -147,7 +147,8 @@ def written(run: Run) -> list[float | None]:
     if any(name.endswith(" after") for name in progress.captured):
         later = (Stage.COMMIT, Stage.RETURN, Stage.CLEANUP)
         done, begun = ([step for step in steps if step.stage in later] for steps in (done, begun))
-    return [_share(done[-1]) if done else None, *map(_share, begun)]
+    first = 100.0 if run.plan.settings["isolated"] else None
+    return [_share(done[-1]) if done else first, *map(_share, begun)]
 
 
 def ready_endpoints(cluster: Cluster, namespace: str) -> dict[str, int]:

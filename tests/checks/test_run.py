@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from helm_safe.checks import CHECKS
-from helm_safe.checks.run import all_checks, needs, run_checks, verify_accept
-from helm_safe.core.findings import Status
+from helm_safe.checks.run import _weigh, all_checks, needs, run_checks, verify_accept, verify_policy
+from helm_safe.core.findings import Finding, Severity, Status
 from helm_safe.model.errors import UsageError
+from helm_safe.model.policy import Waiver
 from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import Snapshot
 from helm_safe.registry import load
-from tests.checks.world import accepting, deployment, obj, served, world
+from tests.checks.world import NOW, accepting, deployment, obj, served, world
 
 
 def missing_account(**fields: object):
@@ -28,6 +32,77 @@ def test_an_accepted_error_no_longer_blocks_and_carries_its_reason() -> None:
     assert [each for each in findings if each.blocks] == []
     waived = next(each for each in findings if each.check == "CFG-004")
     assert (waived.status, waived.waiver) == (Status.WAIVED, "made by hand in a minute")
+
+
+def under_policy(*waivers: Waiver, accept: dict[str, str] | None = None, **severities: str) -> Settings:
+    """under_policy(Waiver(...), CFG_004="warning")"""
+    words = {name.replace("_", "-"): Severity(word) for name, word in severities.items()}
+    return Settings(accept=accept or {}, policy_severities=words, waivers=waivers)
+
+
+def found(check: str, **fields: object) -> Finding:
+    return next(each for each in run_checks(missing_account(**fields)) if each.check == check)
+
+
+@pytest.mark.parametrize(("word", "blocks"), [("error", True), ("warning", False), ("info", False)])
+def test_the_policy_says_how_heavy_a_finding_is(word: str, blocks: bool) -> None:
+    finding = found("CFG-004", settings=under_policy(CFG_004=word))
+    assert (finding.severity, finding.blocks) == (Severity(word), blocks)
+    assert ("severity by the policy; without it: error" in finding.evidence) is not blocks
+
+
+def test_a_warning_can_be_made_an_error() -> None:
+    """PROBE-001 is a warning; a team may insist."""
+    findings = [each for each in run_checks(no_probe(under_policy(PROBE_001="error"))) if each.check == "PROBE-001"]
+    assert findings
+    assert all(each.blocks for each in findings)
+
+
+def no_probe(settings: Settings) -> Snapshot:
+    service = obj("Service", "api", spec={"selector": {"app": "api"}, "ports": [{"port": 80}]})
+    return world([deployment("api"), service]).snapshot(settings=settings)
+
+
+def test_what_is_milder_than_usual_stays_so() -> None:
+    """Severities of a check's milder findings follow the evidence; a policy can only make them milder still."""
+    check = next(each for each in all_checks() if each.id == "CFG-004")
+    mild = Finding("CFG-004", Severity.WARNING, "optional")
+    assert [_weigh(mild, check, under_policy(CFG_004=word)).severity for word in ("error", "warning", "info")] == [
+        Severity.WARNING,
+        Severity.WARNING,
+        Severity.INFO,
+    ]
+
+
+def test_a_waiver_of_the_policy_lets_a_finding_through_until_it_expires() -> None:
+    waiver = Waiver("CFG-004", "made by an operator", NOW + timedelta(days=1))
+    waived = found("CFG-004", settings=under_policy(waiver))
+    assert waived.status is Status.WAIVED
+    assert waived.waiver == f"made by an operator (policy, until {NOW + timedelta(days=1):%Y-%m-%d})"
+    assert found("CFG-004", settings=under_policy(waiver._replace(expires=NOW))).blocks
+
+
+def test_a_waiver_for_one_object_leaves_the_others_alone() -> None:
+    late = NOW + timedelta(days=1)
+    name = found("CFG-004").object
+    assert not found("CFG-004", settings=under_policy(Waiver("CFG-004", "known", late, name))).blocks
+    assert found("CFG-004", settings=under_policy(Waiver("CFG-004", "known", late, "Secret/other"))).blocks
+
+
+def test_accept_is_on_top_of_the_policy() -> None:
+    waiver = Waiver("CFG-004", "made by an operator", NOW + timedelta(days=1))
+    settings = under_policy(waiver, accept={"CFG-004": "I looked"})
+    assert found("CFG-004", settings=settings).waiver == "I looked"
+
+
+def test_what_must_stand_is_neither_softened_nor_waived_by_the_policy() -> None:
+    """Every such rule is named at once; insisting on what is an error anyway is fine."""
+    waiver = Waiver("API-REM-001", "why not", NOW + timedelta(days=1))
+    with pytest.raises(UsageError) as caught:
+        verify_policy(under_policy(waiver, API_REM_001="warning"))
+    assert "API-REM-001 (API removed) cannot be made milder than error" in caught.value.message
+    assert "API-REM-001 (API removed) cannot be waived" in caught.value.message
+    verify_policy(under_policy(API_REM_001="error", CFG_004="info"))
 
 
 def test_an_unverified_finding_cannot_be_accepted_away() -> None:

@@ -36,6 +36,7 @@ spec:
       - {name: app, image: "sandbox/shop:{{ .Values.tag }}", envFrom: [{secretRef: {name: api-keys}}]}
 """,
 }
+POLICY = "apiVersion: helm-safe.dev/v1alpha1\nkind: RollbackPolicy\n"
 
 
 class Shop:
@@ -183,4 +184,27 @@ def test_a_broken_world(shop: Shop, tmp_path: Path) -> None:
 
 def test_one_missing_permission_is_named(shop: Shop) -> None:
     """A user who may not list one kind gets `unverified`, never a pass; one who may do nothing gets the verb."""
-    assert_refused(shop.run("plan", "shop", "1", HELM_KUBEASUSER="stranger"), 2, "secrets", "list")
+    policy = shop.folder / "helm-safe.yaml"
+    policy.write_text(POLICY + "spec: {}\n")
+    stranger = {"HELM_KUBEASUSER": "stranger"}
+    assert_refused(shop.run("plan", "shop", "1", **stranger), 2, "configmaps", "get", "--policy FILE")
+    assert_refused(shop.run("plan", "shop", "1", "--policy", str(policy), **stranger), 2, "secrets", "list")
+
+
+def test_a_policy_binds_every_command(shop: Shop) -> None:
+    """A broken one stops them before anything is written; a valid one shows in the plan, where a flag overrules it."""
+    before = shop.kubectl("get", "secrets,leases", "-o", "json")
+    policy = shop.folder / "helm-safe.yaml"
+    policy.write_text(POLICY + "spec: {stepps: [1, 100], bake: soon}\n")
+    for command in (["plan", "shop", "1"], ["check", "shop", "1"], ["shop", "1", "--yes"], ["history", "shop"]):
+        assert_refused(shop.run(*command, "--policy", str(policy)), 2, "did you mean steps?", "spec.bake")
+    shop.kubectl("create", "configmap", "helm-safe-policy", f"--from-file={policy}")
+    assert_refused(shop.run("shop", "1", "--yes"), 2, "ConfigMap/helm-safe-policy", "spec.bake")
+    assert shop.kubectl("get", "secrets,leases", "-o", "json") == before
+
+    policy.write_text(POLICY + "spec: {timeout: 5m, bake: 10s}\n")
+    shop.kubectl("delete", "configmap", "helm-safe-policy")
+    shop.kubectl("create", "configmap", "helm-safe-policy", f"--from-file={policy}")
+    source = f"ConfigMap/helm-safe-policy in namespace {shop.namespace}"
+    chosen = json.loads(shop.run("plan", "shop", "1", "--bake", "2s", "-o", "json").stdout)["chosen"]
+    assert chosen == {"bake": {"value": 2, "source": "--bake"}, "timeout": {"value": 300, "source": source}}

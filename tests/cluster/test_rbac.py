@@ -53,12 +53,17 @@ def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
     grant(stage, role)
     name = role["metadata"]["name"]
     stage.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={USER}")
-    whole = stands_against(theirs.safe("plan", RELEASE, "1", "-o", "json", fails=True))
+    policy = tmp_path / "helm-safe.yaml"
+    policy.write_text("{apiVersion: helm-safe.dev/v1alpha1, kind: RollbackPolicy}\n", encoding="utf-8")
+    planned = ("plan", RELEASE, "1", "-o", "json")
+    whole = stands_against(theirs.safe(*planned, fails=True))
     for rule in role["rules"]:
         grant(stage, {**role, "rules": [each for each in role["rules"] if each is not rule]})
-        said = stands_against(theirs.safe("plan", RELEASE, "1", "-o", "json", fails=True))
+        said = stands_against(theirs.safe(*planned, "--policy", str(policy), fails=True))
         assert said != whole, f"nobody misses {rule}"
         assert all(resource.split("/")[0] in said for resource in rule["resources"]), (rule, said)
+        if "configmaps" in rule["resources"]:
+            assert "has a policy cannot be seen" in stands_against(theirs.safe(*planned, fails=True))
 
     grant(stage, role)
     theirs.safe(RELEASE, "1", "--yes", "--bake", "2s")

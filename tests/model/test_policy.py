@@ -11,13 +11,13 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helm_safe.checks import CHECKS
 from helm_safe.cli.gates import metrics_of
 from helm_safe.cli.policy import CONFIG_MAP, KEY, find_policy, parse_policy
-from helm_safe.core.findings import Severity
+from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.core.yamlio import dump
 from helm_safe.metrics.prometheus import PrometheusMetrics
@@ -25,7 +25,7 @@ from helm_safe.metrics.traefik import TraefikMetrics
 from helm_safe.model.errors import Forbidden, UsageError
 from helm_safe.model.judging import Floors, floors_of
 from helm_safe.model.options import OPTIONS, sections
-from helm_safe.model.policy import Annotated, Policy, annotated, read_policy, resolve
+from helm_safe.model.policy import Annotated, Policy, Resolved, annotated, read_policy, resolve
 from helm_safe.rollback.warmup import WarmUp, wanted_by
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
@@ -196,6 +196,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*{key.partition(".")[0] for key in OPTIONS}, "severities", "waivers"]), JSON))
 def test_any_document_is_read_or_refused(spec: dict[str, Any]) -> None:
     """Nothing else leaves the reader; what it takes, the schema takes."""
@@ -221,9 +222,18 @@ def test_any_document_is_read_or_refused(spec: dict[str, Any]) -> None:
 def test_waivers_expire(expires: str, counts: bool) -> None:
     """A bare day counts until its end; what expired is told."""
     policy = read(document(waivers=[{"id": "HIST-001", "reason": "known", "expires": expires}]))
-    assert bool(policy.waived(NOW)) is counts
+    finding = Finding("HIST-001", Severity.ERROR, "never applied", "Deployment/api")
+    assert policy.waivers[0].covers(finding, NOW) is counts
     assert bool(policy.expired(NOW)) is not counts
-    assert counts or "HIST-001 in policy file p.yaml expired" in policy.expired(NOW)[0]
+    told = f"HIST-001 in policy file p.yaml expired on {expires[:10]} (known)"
+    assert counts or told in policy.expired(NOW)[0]
+
+
+def test_a_waiver_covers_its_check_and_its_object_only() -> None:
+    policy = read(document(waivers=[{"id": "HIST-001", "reason": "x", "expires": "2026-05-01", "object": "Job/a"}]))
+    finding = Finding("HIST-001", Severity.ERROR, "never applied", "Job/a")
+    others = [finding._replace(object="Job/b"), finding._replace(object=""), finding._replace(check="HIST-002")]
+    assert [policy.waivers[0].covers(each, NOW) for each in (finding, *others)] == [True, False, False, False]
 
 
 # --- precedence ---
@@ -276,6 +286,55 @@ def test_a_plan_shows_what_was_chosen() -> None:
     }
 
 
+def test_the_target_has_no_say_in_what_made_it_the_target() -> None:
+    for current, seconds in ((carrying(2, known_good_after="2h"), 7200), (NOTHING, 1800)):
+        assert resolve({}, None, current, carrying(1, known_good_after="1s")).value("known-good-after") == seconds
+
+
+def test_a_journal_brings_every_value_back() -> None:
+    """Also to a program that knows more options, or fewer."""
+    policy = parse_policy(WHOLE, "policy file p.yaml", CHECKS)
+    found = resolve({"steps": "10,100"}, policy, NOTHING, BEFORE)
+    body = json.loads(json.dumps(found.to_json()))
+    assert Resolved.from_json(body) == found
+    assert Resolved.from_json({**body, "unknown": {"value": 1, "source": "x"}}) == found
+    assert Resolved.from_json({}) == resolve({}, None, NOTHING, BEFORE)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "written"),
+    [
+        ("steps", "1, 10,100", "1,10,100"),
+        ("bake", "60s", "60s"),
+        ("bake", "0s", "0s"),
+        ("bake", "7200s", "2h"),
+        ("bake", "90s", "90s"),
+        ("bake", "15m", "15m"),
+        ("warm-up.slow", "0.25s", "250ms"),
+        ("gates.success-rate", "0.995", "99.5%"),
+        ("gates.p95", "none", "none"),
+        ("metrics.traefik.port", "9100", "9100"),
+        ("strategy", "standby", "standby"),
+    ],
+)
+def test_values_are_written_so_that_they_can_be_read_again(key: str, text: str, written: str) -> None:
+    option = OPTIONS[key]
+    value = option.parse(text)
+    assert option.written(value) == written
+    assert option.parse(written) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("address", ["http://me:hunter2@prometheus", "http://hunter2@p", "http://p/?token=hunter2"])
+def test_passwords_in_addresses_are_not_repeated(address: str) -> None:
+    for ask in (
+        lambda: resolve({"metrics.url": address}, None, NOTHING, BEFORE),
+        lambda: read(document(metrics={"url": address})),
+    ):
+        with pytest.raises(UsageError) as raised:
+            ask()
+        assert "hunter2" not in raised.value.message
+
+
 def test_charts_cannot_spend_consent_or_name_addresses() -> None:
     """Nor choose a method, a strategy or where data goes."""
     current = carrying(2, isolate="always", metrics_url="http://evil", url="http://evil", strategy="native")
@@ -313,10 +372,13 @@ def test_annotations_of_a_revision() -> None:
 
 
 def test_two_objects_that_disagree() -> None:
+    """They are an error, unless something stronger decides."""
+    torn = annotated(3, dict([deployment("web", bake="1m"), deployment("api", bake="5m")]))
     with pytest.raises(UsageError, match="Deployment/api and on Deployment/web of revision 3 differ"):
-        annotated(3, dict([deployment("web", bake="1m"), deployment("api", bake="5m")]))
+        resolve({}, None, torn, BEFORE)
+    assert resolve({"bake": "2m"}, None, torn, BEFORE).value("bake") == 120
     paths = dict([deployment("web", warmup_path="/w"), deployment("api", warmup_path="/a")])
-    assert annotated(3, paths).values == {}
+    assert annotated(3, paths) == Annotated(3, {})
 
 
 def test_odd_annotations_are_left_alone() -> None:
@@ -361,7 +423,7 @@ def test_files_that_are_no_policy(tmp_path: Path, content: bytes) -> None:
         find_policy(str(tmp_path / "p.yaml"), FakeCluster(), "shop", CHECKS)
 
 
-@pytest.mark.parametrize("path", ["absent.yaml", ".", "\0"])
+@pytest.mark.parametrize("path", ["absent.yaml", ".", "\0", ""])
 def test_files_that_are_none(path: str) -> None:
     with pytest.raises(UsageError):
         find_policy(path, FakeCluster(), "shop", CHECKS)

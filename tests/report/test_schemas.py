@@ -33,7 +33,8 @@ def check(body: Any, name: str) -> None:
 def test_plan_and_check() -> None:
     """A plan with findings is valid, and a finding of another shape is not."""
     finding = Finding("CFG-004", Severity.ERROR, "gone", "Secret/keys", evidence=("a",), remediation="make it")
-    body = {**PLAN.to_json(), "proposed": False, "blocked": True, "findings": [finding.to_json()]}
+    chosen = {"steps": {"value": [1, 100], "source": "--steps"}}
+    body = {**PLAN.to_json(), "chosen": chosen, "proposed": False, "blocked": True, "findings": [finding.to_json()]}
     check(body, "plan")
     check({**body, "end": "SUCCEEDED"}, "run")
     check({"findings": [finding.to_json()]}, "check")

@@ -36,7 +36,7 @@ def granted(roles: list[Object], kind: str = "Role") -> dict[str, list[str]]:
 
 def roles_for(*revisions: Revision, reads: tuple[tuple[str, str], ...] = ()) -> list[Object]:
     deleted = permissions.changing(revisions)
-    asked = permissions.of_run(SERVED, RELEASE, revisions, deleted=deleted, reads=reads)
+    asked = permissions.of_run(SERVED, RELEASE, revisions, deleted=deleted, reads=reads, policy=True)
     return permissions.roles(asked, RELEASE)
 
 
@@ -45,7 +45,8 @@ def test_every_run_may_keep_records_lease_and_evidence_and_no_more() -> None:
     assert rights["secrets"] == ["get", "list", "create", "update", "patch", "delete"]
     assert rights["leases"] == ["get", "create", "patch"]
     assert rights["pods/log"] == ["get"]
-    assert "configmaps" not in rights
+    assert rights["pods/proxy"] == ["get"]
+    assert rights["configmaps"] == ["get"]
 
 
 def test_only_what_differs_between_revisions_may_be_deleted() -> None:
@@ -83,7 +84,13 @@ def test_only_what_lists_and_dry_runs_do_not_prove_is_reviewed() -> None:
     words = {(each.verb, each.resource.plural, each.subresource) for each in reviewed}
     assert ("get", "configmaps", "") in words
     assert not words & {("list", "configmaps", ""), ("patch", "configmaps", ""), ("list", "secrets", "")}
+    assert ("get", "pods", "proxy") in words
     assert {("patch", "secrets", ""), ("create", "leases", ""), ("get", "pods", "log"), ("list", "events", "")} <= words
+
+
+def test_the_policy_was_read_already_or_came_from_a_file() -> None:
+    asked = permissions.of_run(SERVED, RELEASE, [revision(1)], deleted=(), reads=())
+    assert not [each for each in permissions.to_review(asked, ()) if each.resource.plural == "configmaps"]
 
 
 def test_one_kind_described_in_two_ways_is_asked_for_once() -> None:
