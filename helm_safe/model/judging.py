@@ -59,15 +59,23 @@ class Judgement:
     better: bool = False
 
 
-def judge(canary: Window | None, stable: Window | None, floors: Floors, *, baseline: Window | None = None) -> Judgement:
+def judge(
+    canary: Window | None,
+    stable: Window | None,
+    floors: Floors,
+    *,
+    baseline: Window | None = None,
+    beside: str = "the current version",
+) -> Judgement:
     """Judge the backend under trial.
 
-    stable: the backend that serves the other users; None at 100 % and in RETURN, where `baseline`, the last window of
-    the step before, takes its place. A failure of many requests is told before the minimum of samples is reached.
+    stable: the backend that serves the other users; None at 100 %, where `baseline`, the last window of the step
+    before, takes its place. beside: what to call it. A failure of many requests is told before the minimum of samples
+    is reached.
     """
     if canary is None:
         return Judgement(Verdict.INCONCLUSIVE, "no metrics came in")
-    other, who = (stable, "the current version") if stable else (baseline, "the step before")
+    other, who = (stable, beside) if stable else (baseline, "the step before")
     numbers = _numbers(canary, other)
     failure = next(_failures(canary, other, who, floors), "")
     if failure:

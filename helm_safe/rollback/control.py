@@ -28,7 +28,7 @@ from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.ports import Confirm
 from helm_safe.rollback.context import Run, World
-from helm_safe.rollback.discovery import Search, down, routed
+from helm_safe.rollback.discovery import Routed, Search, down, routed
 from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
 from helm_safe.rollback.isolation import inherit, standing_isolation
@@ -97,13 +97,17 @@ def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -
         snapshot,
         settings,
         where,
-        good=Search(world, snapshot, where, gauge, settings).known_good()
-        if wanted and snapshot.staging.staged
-        else None,
+        good=_search(world, snapshot, where, gauge).known_good() if wanted and snapshot.staging.staged else None,
         down=down(snapshot, gauge),
         rate=gauge.rate(services),
         isolated=standing_isolation(world, release) is not None,
     )
+
+
+def _search(world: World, snapshot: Snapshot, where: Routed, gauge: Gauge) -> Search:
+    release, change = snapshot.history.release, snapshot.change
+    revisions = (change.current, change.target)
+    return Search(world, release, revisions, snapshot.live, where, gauge.windows, snapshot.settings)
 
 
 def refuse_if_blocked(prepared: Prepared) -> None:

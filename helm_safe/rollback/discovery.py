@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, selects, sequence
-from helm_safe.core.workloads import pod_selector
+from helm_safe.core.workloads import pod_selector, template_labels
 from helm_safe.model.errors import UsageError
 from helm_safe.model.judging import floors_of
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Moved, Traffic
-from helm_safe.model.revisions import Release
+from helm_safe.model.revisions import Release, Revision
 from helm_safe.model.routes import Backends
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import Staging
+from helm_safe.model.traffic import Window
 from helm_safe.ports import TrafficRouter
 from helm_safe.rollback.context import World
 from helm_safe.rollback.gauge import Gauge
@@ -114,12 +115,16 @@ def down(snapshot: Snapshot, gauge: Gauge) -> str:
 
 @dataclass(frozen=True)
 class Search:
-    """For a known-good backend. wanted: a Service that a person named, "" for any."""
+    """For a known-good backend. live: at least Services, Pods, routes and the release's workloads. where: routes by
+    Service. windows: what the gateway counted lately. wanted: a Service that a person named, "" for any.
+    """
 
     world: World
-    snapshot: Snapshot
+    release: Release
+    revisions: tuple[Revision, ...]
+    live: Mapping[ObjectRef, Object]
     where: Routed
-    gauge: Gauge
+    windows: Mapping[str, Window]
     settings: Settings
     wanted: str = ""
 
@@ -129,7 +134,7 @@ class Search:
         Proof: recent requests of users, else at least 20 warm-up requests of our own.
         """
         pairs, ready, proofs = [], 0, []
-        for service, refs in sorted(_own(self.snapshot, self.where).items()):
+        for service, refs in sorted(self.own().items()):
             found = next(self._candidates(service, refs), None)
             if found is None:
                 return None
@@ -139,46 +144,56 @@ class Search:
             proofs.append(f"Service/{name}: {proof}")
         return KnownGood(tuple(pairs), ready, "; ".join(proofs)) if pairs else None
 
+    def own(self) -> Routed:
+        """Services of the release's manifests that routes send users to."""
+        refs = {ref for each in self.revisions for ref in each.objects}
+        names = {ref.name for ref in refs if (ref.group, ref.kind) == ("", "Service")}
+        return {name: refs for name, refs in self.where.items() if name in names}
+
+    def needed(self) -> int:
+        """Pods that serve all users now, the most of any workload behind a routed Service."""
+        selectors = [mapping(self._service(name), "spec", "selector") for name in self.own()]
+        counts = [
+            int(dig(obj, "spec", "replicas") or 0)
+            for ref, obj in self._workloads()
+            if any(selects(each, template_labels(obj)) for each in selectors)
+        ]
+        return max(counts, default=1)
+
+    def _workloads(self) -> Iterator[tuple[ObjectRef, Object]]:
+        owned = {ref for each in self.revisions for ref in each.objects}
+        return ((ref, obj) for ref, obj in self.live.items() if ref in owned and ref.group == "apps")
+
+    def _service(self, name: str) -> Object:
+        return self.live.get(ObjectRef("", "Service", self.release.namespace, name), {})
+
+    def _pods(self, service: str) -> list[Object]:
+        """Ready pods behind a Service; none where the release's own workloads own them."""
+        selector = mapping(self._service(service), "spec", "selector")
+        pods = [obj for ref, obj in self.live.items() if (ref.group, ref.kind) == ("", "Pod")]
+        found = [pod for pod in pods if selects(selector, labels_of(pod))]
+        matchers = [pod_selector(obj) for _, obj in self._workloads()]
+        if any(matches(labels_of(pod)) for pod in found for matches in matchers):
+            return []
+        return [pod for pod in found if _ready(pod)]
+
     def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
         """(name, ready pods, proof) of the Services beside this one in all its routes."""
         by_kind = {router.kind: router for router in routers()}
-        live = self.snapshot.live
-        beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(live[ref], service) for ref in refs))
+        beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(self.live[ref], service) for ref in refs))
         for name in sorted(beside & {self.wanted} if self.wanted else beside):
-            pods = _pods(self.snapshot, name)
+            pods = self._pods(name)
             proof = self._proof(name, pods) if pods else ""
             if proof:
                 yield name, len(pods), proof
 
     def _proof(self, service: str, pods: list[Object]) -> str:
-        floors, seen = floors_of(self.settings.resolved), self.gauge.windows.get(service)
+        floors, seen = floors_of(self.settings.resolved), self.windows.get(service)
         if seen and seen.requests >= floors.minimum and (seen.error_share or 0) <= 1 - floors.success_rate:
             share = 100 * (seen.error_share or 0)
             return f"{seen.requests:.0f} requests of users within {seen.seconds:.0f} s, {share:.1f} % failed"
         warmed = warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
         return warmed.sentence if warmed.verdict is Verdict.PASS else ""
-
-
-def _own(snapshot: Snapshot, where: Routed) -> Routed:
-    """Services of the release's manifests that routes send users to."""
-    refs = {*snapshot.change.current.objects, *snapshot.change.target.objects}
-    names = {ref.name for ref in refs if (ref.group, ref.kind) == ("", "Service")}
-    return {name: refs for name, refs in where.items() if name in names}
-
-
-def _pods(snapshot: Snapshot, service: str) -> list[Object]:
-    """Ready pods behind a Service; none where the release's own workloads own them."""
-    namespace = snapshot.history.release.namespace
-    obj = snapshot.live.get(ObjectRef("", "Service", namespace, service), {})
-    found = [pod for pod in snapshot.of_kind("", "Pod") if selects(mapping(obj, "spec", "selector"), labels_of(pod))]
-    owned = [
-        pod_selector(each)
-        for ref, each in snapshot.live.items()
-        if ref in snapshot.change.current.objects and ref.group == "apps"
-    ]
-    if any(matches(labels_of(pod)) for pod in found for matches in owned):
-        return []
-    return [pod for pod in found if _ready(pod)]
 
 
 def _ready(pod: Object) -> bool:

@@ -98,7 +98,8 @@ class Gate:
         for trial in self.trials():
             beside = self.windows.get(trial.other) if self.share < 100 else None
             baseline = self._baseline(trial.judged) if beside is None else None
-            found.append(judge(self.windows.get(trial.judged), beside, floors, baseline=baseline))
+            name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
+            found.append(judge(self.windows.get(trial.judged), beside, floors, baseline=baseline, beside=name))
         self.unseen = self._not_followed()
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
-from helm_safe.model.errors import UsageError
+from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
 from helm_safe.model.plan import Stage, Step, Traffic
 from helm_safe.model.settings import Settings
@@ -52,9 +52,11 @@ def choose(scene: Scene) -> tuple[str, str]:
             "--strategy shift: no backend beside the release's own serves and has proved itself in all its routes",
             "Leave --strategy away, or take standby.",
         )
+    if asked == "shift" and scene.good and scene.good.ready < _needed(scene):
+        raise Blocked(too_small(scene.good, _needed(scene)), "Scale it up first, or leave --strategy away.")
     if asked != "auto":
         return asked, "you asked for it"
-    if staged and scene.good and scene.good.ready >= max(each.replicas for each in staged):
+    if staged and scene.good and scene.good.ready >= _needed(scene):
         return "shift", f"a known-good backend already serves ({scene.good.proof})"
     if not staged:
         return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
@@ -184,6 +186,15 @@ def floors(strategy: str, scene: Scene, wanted: dict[str, int]) -> dict[str, int
             if strategy == "standby":
                 found[door.standby] = each.replicas
     return found
+
+
+def too_small(good: KnownGood, needed: int) -> str:
+    """Why not everybody can go there."""
+    return f"{good} has {good.ready} ready pods, {needed} serve now: it could not carry all users"
+
+
+def _needed(scene: Scene) -> int:
+    return max((each.replicas for each in scene.snapshot.staging.staged), default=1)
 
 
 def _nothing_staged(scene: Scene) -> str:
