@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +31,10 @@ class World:
     clock: Clock
     reporter: Reporter
     evidence: Path
+
+    def fenced(self, lock: Lock) -> World:
+        """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""
+        return replace(self, cluster=self.cluster.fenced(lock.check), releases=self.releases.fenced(lock.check))
 
 
 @dataclass(slots=True)
