@@ -9,7 +9,15 @@ from types import FrameType
 from typing import Any
 
 from helm_safe.journal.secret_store import prune
-from helm_safe.model.errors import PersonNeeded, RunFailed
+from helm_safe.model.errors import (
+    Forbidden,
+    HelmSafeError,
+    LostLease,
+    OutcomeUnknown,
+    PersonNeeded,
+    RunFailed,
+    Unreachable,
+)
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action
 from helm_safe.model.plan import EndState, Stage, Step
@@ -47,7 +55,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
-    with _signals(run.signals):
+    with _signals(run.signals), _told_as_mid_run(run):
         while True:
             action = next_action(run.plan, run.progress, request or _newest_request(run))
             if isinstance(action, Finish):
@@ -102,6 +110,24 @@ def _newest_request(run: Run) -> str:
         return "abort"
     held = [each for each in requests if each in ("pause", "resume", "promote")]
     return "pause" if held[-1:] == ["pause"] else ""
+
+
+@contextmanager
+def _told_as_mid_run(run: Run) -> Iterator[None]:
+    """Errors in the middle of a run for what they are there: elsewhere some of them mean that nothing was touched."""
+    try:
+        yield
+    except LostLease:
+        raise
+    except (Unreachable, Forbidden) as error:
+        raise OutcomeUnknown(
+            f"the run on release {run.release} stopped in the middle: {error.message}",
+            f"Mend that, then go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
+            "or put things back with `abort`.",
+        ) from error
+    except HelmSafeError:
+        run.lock.check()  # what looks odd after a takeover is the other process's doing
+        raise
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from helm_safe.sandbox.cluster import Sandbox
-from tests.cluster.troubled import ANYWHERE, JOURNAL, STRATEGIES, announces, assert_plain, troubled
+from tests.cluster.troubled import ANYWHERE, JOURNAL, STRATEGIES, announces, assert_plain, ended, troubled
 
 pytestmark = pytest.mark.cluster
 FULL = os.environ.get("HELM_SAFE_FULL") == "1"
@@ -73,8 +73,9 @@ def test_an_api_server_that_restarts_in_mid_run(sandbox: Sandbox, namespace: str
         assert held.hit.wait(60)
         held.let_go.set()
         world.proxy.down(10)
-        done = ended_plainly(process)
-        if done:
+        done = ended(process)
+        assert_plain(done)
+        if done.returncode:
             mended = world.go_on()
             assert mended.returncode == 0, mended.stdout + mended.stderr
         world.assert_restored()
@@ -84,21 +85,15 @@ def test_an_api_server_that_restarts_in_mid_run(sandbox: Sandbox, namespace: str
 def test_an_api_server_that_stays_away(sandbox: Sandbox, namespace: str, tmp_path: Path, name: str) -> None:
     """Lost contact in mid-run is exit 4 and says how to go on: the release is not untouched any more."""
     with troubled(sandbox, namespace, name, tmp_path) as world:
-        world.proxy.order("hold", "PATCH", JOURNAL, when=announces("watch"))
-        held = world.proxy.faults[0]
+        held = world.proxy.order("hold", "PATCH", JOURNAL, when=announces("verify"))
         process = world.start_run()
         assert held.hit.wait(60)
         held.let_go.set()
         world.proxy.down(300)
-        assert ended_plainly(process) == 4
+        done = ended(process)
+        assert_plain(done)
+        assert done.returncode == 4, done.stderr
+        assert "resume" in done.stderr
         mended = world.go_on()
         assert mended.returncode == 0, mended.stdout + mended.stderr
         world.assert_restored()
-
-
-def ended_plainly(process: Any) -> int:
-    from tests.cluster.troubled import ended
-
-    done = ended(process)
-    assert_plain(done)
-    return done.returncode
