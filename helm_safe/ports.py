@@ -40,8 +40,19 @@ class Proxied(NamedTuple):
     seconds: float
 
 
+Check = Callable[[], None]
+"""Asked right before a write; raises LostLease where this process may not write any more."""
+
+
 class Cluster(Protocol):
     """The API server. Every method raises a model.errors.ClusterError subclass; nothing else leaves it."""
+
+    def fenced(self, check: Check) -> Cluster:
+        """The same cluster, where `check` is asked before each sending of a write, the repeated ones too.
+
+        What `check` raises leaves create, patch and delete as it is.
+        """
+        ...
 
     def served(self) -> Served: ...
 
@@ -140,6 +151,10 @@ class NativeResult(NamedTuple):
 class Releases(Protocol):
     """Helm: its storage and its binary."""
 
+    def fenced(self, check: Check) -> Releases:
+        """The same releases, where `check` is asked right before helm is started or a record is removed."""
+        ...
+
     def version(self) -> HelmVersion: ...
 
     def history(self, release: Release) -> History:
@@ -176,7 +191,7 @@ class Lock(Protocol):
     epoch: int
 
     def check(self) -> None:
-        """Raise LostLease unless this process may still write."""
+        """Raise LostLease unless this process may still write. May take as long as a request to the API server."""
         ...
 
     def requests(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -17,7 +17,7 @@ from helm_safe.core.redact import redact
 from helm_safe.model.errors import OutcomeUnknown, UsageError
 from helm_safe.model.revisions import Release
 from helm_safe.model.snapshot import HelmVersion
-from helm_safe.ports import NativeResult
+from helm_safe.ports import Check, NativeResult
 
 OLDEST = HelmVersion(3, 8)
 QUICK = 30.0  # seconds for a call that only reads
@@ -30,11 +30,12 @@ _WHERE = "Set HELM_BIN to a Helm 3 or 4 binary, or put `helm` on the PATH."
 
 @dataclass(frozen=True, slots=True)
 class HelmBinary:
-    """A helm that was found and asked for its version. environ: what every call inherits."""
+    """A helm that was found and asked for its version. environ: what calls inherit. check: asked before a write."""
 
     path: str
     version: HelmVersion
     environ: Mapping[str, str]
+    check: Check = field(default=lambda: None, compare=False)
 
     def read(self, release: Release, arguments: Sequence[str]) -> tuple[int, str, str]:
         """A call that only reads: exit code, standard output, standard error (bounded, redacted)."""
@@ -50,6 +51,7 @@ class HelmBinary:
         process. Raises OutcomeUnknown when it is still running after `timeout` seconds, and leaves it running.
         """
         with tempfile.TemporaryFile() as output:
+            self.check()
             process = self._start(release, arguments, output)
             try:
                 code = process.wait(timeout)

@@ -13,7 +13,7 @@ from helm_safe.model.errors import UsageError
 from helm_safe.model.revisions import History, Release
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import HelmVersion
-from helm_safe.ports import Cluster, NativeResult
+from helm_safe.ports import Check, Cluster, NativeResult
 
 # What HELM_DRIVER may say, as Helm reads it.
 NAMES = {
@@ -37,6 +37,10 @@ class HelmReleases:
         self._binary = binary
         self._objects = Storage(cluster, DRIVERS[name]) if name in DRIVERS else None
         self._told = BinaryStorage(binary, name)
+        self._driver = name
+
+    def fenced(self, check: Check) -> HelmReleases:
+        return HelmReleases(self._cluster.fenced(check), replace(self._binary, check=check), self._driver)
 
     def version(self) -> HelmVersion:
         return self._binary.version

@@ -17,6 +17,7 @@ from helm_safe.model.revisions import Release
 from helm_safe.ports import Clock, Cluster
 
 DURATION = 15.0  # seconds without renewal after which an observer may take the Lease
+HOLDS = 10.0  # seconds after the sending of a renewal in which the holder writes: what is under way then has 5 more
 RENEW_EVERY = 4.0
 REQUESTS = PREFIX + "requests"
 
@@ -48,13 +49,17 @@ class Lease:
 
     The epoch is the Lease's own count of transitions: it grows with each holder and is never reset, because the object
     is released but not deleted. Expiry is judged by this process's monotonic clock, never by comparing wall clocks.
+
+    An observer waits DURATION from when it saw the last renewal, which was sent before that; the holder counts HOLDS
+    from the sending. So the holder stops first, however slow network and API server are, and also when it was suspended
+    meanwhile.
     """
 
     def __init__(self, cluster: Cluster, release: Release, identity: str, clock: Clock) -> None:
         self._cluster = cluster
         self._release = release
         self._clock = clock
-        self._mutex = threading.Lock()
+        self._renewing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._resource_version = ""
@@ -82,14 +87,14 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Raise LostLease unless the last renewal is recent enough that nobody may have taken over."""
+        """Raise LostLease where somebody may have taken over.
+
+        Nobody has while the last renewal is recent; later than that it is renewed here and now, which tells.
+        """
+        if self._overdue():
+            self._catch_up()
         if self._lost:
-            raise LostLease(self._lost)
-        if self._clock.monotonic() - self._renewed > DURATION * 2 / 3:
-            raise LostLease(
-                f"the Lease of release {self._release} could not be renewed for {DURATION * 2 / 3:.0f} s",
-                "This process stops writing; once the API server answers, run `helm safe-rollback status`.",
-            )
+            raise LostLease(self._lost, self._look)
 
     def requests(self) -> tuple[str, ...]:
         """Requests left on the Lease by other processes, oldest first, as of the last renewal."""
@@ -100,7 +105,7 @@ class Lease:
         self._stop.set()
         if self._thread:
             self._thread.join(timeout=RENEW_EVERY + 1)
-        if self._lost:
+        if self._lost or self._overdue():
             return
         try:
             self._write({"holderIdentity": "", "renewTime": _micro(self._clock.now())}, requests=[])
@@ -140,11 +145,12 @@ class Lease:
             },
             "spec": self._spec(now, epoch=1),
         }
+        sent = self._clock.monotonic()
         try:
             made = self._cluster.create(LEASES, body)
         except Conflict as error:
             raise held_by(self._release, read_holder(self._read() or {})) from error
-        self._adopt(made)
+        self._adopt(made, sent)
 
     def _take(self, lease: Object) -> None:
         self._resource_version = str(dig(lease, "metadata", "resourceVersion"))
@@ -171,32 +177,62 @@ class Lease:
         made = self._cluster.patch(LEASES, self.ref, {"metadata": metadata, "spec": spec}, manager=MANAGED_BY)
         self._adopt(made, sent)
 
-    def _adopt(self, lease: Object, sent: float | None = None) -> None:
-        with self._mutex:
-            holder = read_holder(lease)
-            self._resource_version = str(dig(lease, "metadata", "resourceVersion"))
-            self._renewed = self._clock.monotonic() if sent is None else sent
-            self.epoch = holder.epoch
-            self._requests = holder.requests
+    def _adopt(self, lease: Object, sent: float) -> None:
+        holder = read_holder(lease)
+        self._resource_version = str(dig(lease, "metadata", "resourceVersion"))
+        self._renewed = sent
+        self.epoch = holder.epoch
+        self._requests = holder.requests
+
+    def _overdue(self) -> bool:
+        return self._clock.monotonic() - self._renewed > HOLDS
+
+    @property
+    def _look(self) -> str:
+        name, namespace = self._release.name, self._release.namespace
+        return f"This process writes nothing more. Look with `helm safe-rollback status {name} -n {namespace}`."
+
+    def _catch_up(self) -> None:
+        """Renew now: the API server or this process stood still. Raises LostLease where that does not succeed."""
+        problem = "the API server is slow"
+        with self._renewing:
+            try:
+                if self._overdue() and not self._lost:
+                    self._renew()
+            except ClusterError as error:
+                problem = error.message
+        if self._overdue() and not self._lost:
+            raise LostLease(
+                f"the Lease of release {self._release} could not be renewed for {HOLDS:.0f} s: {problem}", self._look
+            )
 
     def _renew_forever(self) -> None:
         while not self._stop.wait(RENEW_EVERY) and not self._lost:
             try:
-                self._renew()
+                with self._renewing:
+                    self._renew()
             except ClusterError:
                 continue  # check() stops the writes when renewals stay away too long
 
     def _renew(self) -> None:
+        # Overdue, it may be another's by now: whoever stood still reads before it writes.
+        if self._overdue() and not self._still_ours():
+            return
         try:
             self._write({"renewTime": _micro(self._clock.now())})
         except Conflict:
-            fresh = self._read() or {}
-            holder = read_holder(fresh)
-            if holder.identity != self.identity or holder.epoch != self.epoch:
-                self._lost = f"{holder.identity or 'somebody'} took over the Lease of release {self._release}"
-                return
-            self._resource_version = str(dig(fresh, "metadata", "resourceVersion"))
-            self._write({"renewTime": _micro(self._clock.now())})
+            if self._still_ours():
+                self._write({"renewTime": _micro(self._clock.now())})
+
+    def _still_ours(self) -> bool:
+        """Read the Lease again, and note it where another process took it."""
+        fresh = self._read() or {}
+        holder = read_holder(fresh)
+        if (holder.identity, holder.epoch) != (self.identity, self.epoch):
+            self._lost = f"{holder.identity or 'somebody'} took over the Lease of release {self._release}"
+            return False
+        self._resource_version = str(dig(fresh, "metadata", "resourceVersion"))
+        return True
 
 
 def lease_name(release: Release) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,7 +27,7 @@ class Call:
 
     path: escaped. template: the path with names left out, for counting. body: a JSON value. repeatable: sending it
     twice has no effect beyond sending it once. what: the call in words. look: a command that shows the result.
-    read_timeout: seconds between two pieces of the answer.
+    read_timeout: seconds between two pieces of the answer. guard: asked before each sending; what it raises ends it.
     """
 
     verb: str
@@ -41,6 +41,7 @@ class Call:
     repeatable: bool = False
     look: str = ""
     read_timeout: float = 30.0
+    guard: Callable[[], None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ What is re-sent, and what is not:
   What stays open when tries run out is `WriteUnknown`: exit code 4 and the command to look.
 - Before the first answer of the server three tries are enough: a wrong address shows at once.
 
+Every sending asks the call's guard first: a process that lost its Lease while it waited for the next try sends nothing.
 Redirects are not followed, answers are bounded, credentials are read again once on a 401.
 """
 
@@ -170,6 +171,7 @@ class Client:
             raise self._refused(call, response)
 
     def _send(self, call: Call, *, note: bool = True) -> urllib3.BaseHTTPResponse:
+        call.guard()
         with self._lock:
             self.calls[call.verb, call.template] += 1
         try:

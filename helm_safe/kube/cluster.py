@@ -17,7 +17,7 @@ from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Listing, PatchType, Proxied
+from helm_safe.ports import Check, Listing, PatchType, Proxied
 
 PAGE = 500
 WRITE_TIMEOUT = 65.0
@@ -33,14 +33,18 @@ _PATCHES = {
 class KubeCluster:
     """helm_safe.ports.Cluster; safe to share between threads. `client.calls` counts the requests."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, check: Check = lambda: None) -> None:
         self.client = client
         self.namespace = client.connection.namespace
+        self._check = check
 
     @classmethod
     def connect(cls, env: Mapping[str, str]) -> KubeCluster:
         """The cluster of Helm's environment; no request is sent yet. Raises Unreachable."""
         return cls(Client(connection(env)))
+
+    def fenced(self, check: Check) -> KubeCluster:
+        return KubeCluster(self.client, check)
 
     def close(self) -> None:
         self.client.close()
@@ -65,7 +69,8 @@ class KubeCluster:
             return self._pages(call, resource, limit=0)
 
     def create(self, resource: Resource, obj: Object) -> Object:
-        return writes.create(self.client, _writing(self._for(resource, obj, "POST"), obj), self._reader(resource, obj))
+        call = self._guarded(_writing(self._for(resource, obj, "POST"), obj))
+        return writes.create(self.client, call, self._reader(resource, obj))
 
     def patch(
         self,
@@ -80,7 +85,7 @@ class KubeCluster:
     ) -> Object:
         query = [("fieldManager", manager)] if manager else []
         query += [("force", str(force).lower())] if kind == "apply" else []
-        call = _writing(target("PATCH", resource, ref.namespace, ref.name, subresource), patch, *query)
+        call = self._guarded(_writing(target("PATCH", resource, ref.namespace, ref.name, subresource), patch, *query))
         reading = _reading(target("GET", resource, ref.namespace, ref.name, subresource))
         return writes.patch(self.client, replace(call, content_type=_PATCHES[kind]), kind, reading)
 
@@ -97,7 +102,7 @@ class KubeCluster:
         bound = {"uid": uid, "resourceVersion": resource_version}
         if any(bound.values()):
             options["preconditions"] = {key: value for key, value in bound.items() if value}
-        call = _writing(target("DELETE", resource, ref.namespace, ref.name), options)
+        call = self._guarded(_writing(target("DELETE", resource, ref.namespace, ref.name), options))
         return writes.delete(self.client, call, uid, _reading(target("GET", resource, ref.namespace, ref.name)))
 
     def dry_run(self, resource: Resource, obj: Object, *, manager: str, force: bool) -> DryRun:
@@ -172,6 +177,9 @@ class KubeCluster:
         if self.client.server_time() is None:
             self._read_json("/version")
         return self.client.server_time() or datetime.now(timezone.utc)
+
+    def _guarded(self, call: Call) -> Call:
+        return replace(call, guard=self._check)
 
     def _read_json(self, path: str) -> Any:
         accept = discovery.ACCEPT if path in ("/api", "/apis") else "application/json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,10 @@ class World:
     reporter: Reporter
     evidence: Path
     metrics: Callable[[Resolved], MetricProvider]
+
+    def fenced(self, lock: Lock) -> World:
+        """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""
+        return replace(self, cluster=self.cluster.fenced(lock.check), releases=self.releases.fenced(lock.check))
 
 
 @dataclass(slots=True)

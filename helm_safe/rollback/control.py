@@ -137,6 +137,7 @@ def start(
     lease = Lease(world.cluster, release, identity(run_id), world.clock)
     world.releases.history(release)  # a release that does not exist is said before anything is written
     lease.acquire(notice=lambda words: _notice(world, words))
+    world = world.fenced(lease)
     try:
         _refuse_if_unfinished(world, release)
         prepared = prepare(world, release, number, asked)
@@ -263,6 +264,7 @@ def _take_over(world: World, release: Release, settings: Settings) -> tuple[Run,
     state = unfinished_run(world, release)
     lease = Lease(world.cluster, release, identity(state.run_id), world.clock)
     lease.acquire(notice=lambda words: _notice(world, words))
+    world = world.fenced(lease)
     try:
         journal = MirroredJournal(journal_of(world.cluster, release, state.run_id, lease), world.evidence, release)
         progress = fold(journal.records())

@@ -9,7 +9,15 @@ from types import FrameType
 from typing import Any
 
 from helm_safe.journal.secret_store import prune
-from helm_safe.model.errors import PersonNeeded, RunFailed
+from helm_safe.model.errors import (
+    Forbidden,
+    HelmSafeError,
+    LostLease,
+    OutcomeUnknown,
+    PersonNeeded,
+    RunFailed,
+    Unreachable,
+)
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_share
 from helm_safe.model.plan import EndState, Stage, Step
@@ -67,7 +75,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
-    with _signals(run.signals):
+    with _signals(run.signals), _told_as_mid_run(run):
         while True:
             action = next_action(run.plan, run.progress, request or run.request())
             if isinstance(action, Finish):
@@ -137,6 +145,24 @@ def _where(run: Run, stuck: dict[str, Any] | None) -> str:
     if stuck:
         return f"; and users could not be sent to proven pods: {stuck['reason']}"
     return f"; all users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}, which has proved itself"
+
+
+@contextmanager
+def _told_as_mid_run(run: Run) -> Iterator[None]:
+    """Errors in the middle of a run for what they are there: elsewhere some of them mean that nothing was touched."""
+    try:
+        yield
+    except LostLease:
+        raise
+    except (Unreachable, Forbidden) as error:
+        raise OutcomeUnknown(
+            f"the run on release {run.release} stopped in the middle: {error.message}",
+            f"Mend that, then go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
+            "or put things back with `abort`.",
+        ) from error
+    except HelmSafeError:
+        run.lock.check()  # what looks odd after a takeover is the other process's doing
+        raise
 
 
 @contextmanager

@@ -12,10 +12,11 @@ import pytest
 
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.kube.cluster import KubeCluster
-from helm_safe.model.errors import Conflict, Invalid, Missing
+from helm_safe.model.errors import Conflict, Invalid, LostLease, Missing
 from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Cluster
 from tests.fakes.cluster import FakeCluster
+from tests.fakes.runs import FakeLock
 
 
 class World(NamedTuple):
@@ -325,3 +326,21 @@ def test_names_cannot_change_the_request(world: World, name: str) -> None:
     with pytest.raises(Invalid):
         world.cluster.delete(world.maps, world.ref(name))
     assert world.cluster.get(world.maps, world.namespace, "one") is not None
+
+
+def test_a_fence_stops_every_write_and_no_reading(world: World) -> None:
+    lock = FakeLock()
+    fenced = world.cluster.fenced(lock.check)
+    fenced.create(world.maps, config_map("one", world.namespace))
+    lock.lost = True
+    with pytest.raises(LostLease):
+        fenced.create(world.maps, config_map("two", world.namespace))
+    with pytest.raises(LostLease):
+        fenced.patch(world.maps, world.ref("one"), {"data": {"a": "2"}})
+    with pytest.raises(LostLease):
+        fenced.delete(world.maps, world.ref("one"))
+    assert fenced.dry_run(world.maps, config_map("two", world.namespace), manager="test", force=False).status == 201
+    assert [item["data"] for item in fenced.list(world.maps, world.namespace, fields="metadata.name=one").items] == [
+        {"a": "1"}
+    ]
+    world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "3"}})

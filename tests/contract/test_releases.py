@@ -13,7 +13,7 @@ import pytest
 
 from helm_safe.helm.releases import open_releases
 from helm_safe.kube.cluster import KubeCluster
-from helm_safe.model.errors import Conflict, NotFound, UsageError
+from helm_safe.model.errors import Conflict, LostLease, NotFound, UsageError
 from helm_safe.model.evidence import evidence_of, unfinished
 from helm_safe.model.revisions import History, Hook, Release, RevisionStatus
 from helm_safe.model.settings import NativeOptions
@@ -21,6 +21,7 @@ from helm_safe.model.snapshot import HelmVersion
 from helm_safe.ports import Releases
 from helm_safe.sandbox.cluster import Sandbox
 from tests.fakes.releases import START, Failure, FakeReleases
+from tests.fakes.runs import FakeLock
 
 PLAIN = NativeOptions()
 S = RevisionStatus
@@ -213,6 +214,20 @@ def test_a_failing_hook_leaves_a_pending_record_that_can_be_removed(bench: Bench
     assert story(bench.releases.history(bench.release)) == [(1, "superseded"), (2, "deployed")]
     again = bench.releases.rollback(bench.release, 1, NativeOptions(no_hooks=True), timeout=60)
     assert (again.exit_code, bench.releases.history(bench.release).last.status) == (0, S.DEPLOYED)
+
+
+def test_a_fence_stops_helm_and_the_removal_of_records(bench: Bench) -> None:
+    bench.upgrade("one")
+    bench.upgrade("two")
+    lock = FakeLock()
+    fenced = bench.releases.fenced(lock.check)
+    assert fenced.version() == bench.releases.version()
+    lock.lost = True
+    with pytest.raises(LostLease):
+        fenced.rollback(bench.release, 1, PLAIN, timeout=60)
+    with pytest.raises(LostLease):
+        fenced.delete_record(bench.release, fenced.history(bench.release).last.record, S.DEPLOYED.value)
+    assert [each.number for each in fenced.history(bench.release).revisions] == [1, 2]
 
 
 def test_an_attempt_prunes_nothing(bench: Bench) -> None:

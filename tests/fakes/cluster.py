@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, cast
 
 from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Listing, PatchType, Proxied
-from tests.fakes import merging, rules
+from helm_safe.ports import Check, Cluster, Listing, PatchType, Proxied
+from tests.fakes import fencing, merging, rules
 from tests.fakes.rules import Key
 
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
@@ -132,6 +132,9 @@ class FakeCluster:
         return copy.deepcopy(found)
 
     # --- the port ---
+
+    def fenced(self, check: Check) -> Cluster:
+        return cast("Cluster", fencing.Fenced(self, check, ("create", "patch", "delete")))
 
     def served(self) -> Served:
         return self._served

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from typing import cast
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
 from helm_safe.core.yamlio import dump, load_all
@@ -14,7 +15,8 @@ from helm_safe.model.errors import Conflict, NotFound, OutcomeUnknown
 from helm_safe.model.revisions import BrokenRecord, History, Hook, Release, Revision, RevisionStatus
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import HelmVersion
-from helm_safe.ports import NativeResult, Releases
+from helm_safe.ports import Check, NativeResult, Releases
+from tests.fakes.fencing import Fenced
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 NEWEST = HelmVersion(4, 3, 1)
@@ -116,6 +118,9 @@ class FakeReleases(Releases):
         ]
 
     # The port
+
+    def fenced(self, check: Check) -> Releases:
+        return cast("Releases", Fenced(self, check, ("rollback", "delete_record")))
 
     def version(self) -> HelmVersion:
         return self._version

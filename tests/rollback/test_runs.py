@@ -9,10 +9,21 @@ import pytest
 
 from helm_safe.journal.lease import Lease
 from helm_safe.journal.secret_store import SecretJournal, runs_of
-from helm_safe.model.errors import Blocked, HelmSafeError, NotFound, OutcomeUnknown, PersonNeeded, RunFailed, UsageError
+from helm_safe.model.errors import (
+    Blocked,
+    ClusterError,
+    Forbidden,
+    HelmSafeError,
+    NotFound,
+    OutcomeUnknown,
+    PersonNeeded,
+    RunFailed,
+    Unreachable,
+    UsageError,
+)
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import Record, fold
-from helm_safe.model.revisions import RevisionStatus
+from helm_safe.model.revisions import Revision, RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.rollback import control
 from helm_safe.rollback.context import World
@@ -99,6 +110,25 @@ def test_a_no_leaves_everything_untouched(tmp_path: Path) -> None:
     with pytest.raises(Blocked, match="you said no"):
         control.start(made, RELEASE, 1, Settings(), show=lambda _: None, confirm=lambda _: False)
     assert helm(made).calls == []
+
+
+@pytest.mark.parametrize("error", [Unreachable("no connection"), Forbidden("may not list deployments")])
+def test_lost_contact_in_mid_run_is_not_told_as_untouched(tmp_path: Path, error: ClusterError) -> None:
+    """Before a run the same errors are exit 2; now the outcome is open, and `resume` goes on once it is mended."""
+    made = world(tmp_path)
+    cluster = helm(made).cluster
+    real = helm(made).change
+
+    def change(current: Revision, target: Revision) -> None:
+        real(current, target)
+        cluster.fail("get", error, kind="Deployment")
+
+    helm(made)._apply = change
+    with pytest.raises(OutcomeUnknown, match=error.message) as caught:
+        begin(made)
+    assert "resume" in caught.value.next_step
+    control.resume(made, RELEASE, SETTINGS)
+    assert_restored(made)
 
 
 @pytest.mark.parametrize(

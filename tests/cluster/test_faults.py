@@ -1,0 +1,99 @@
+"""Every fault of an API server at every kind of request of a run: it completes, or stops plainly and can be finished.
+
+A seeded sample of the matrix by default, another one with HELM_SAFE_SEED=NUMBER, all of it with HELM_SAFE_FULL=1.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helm_safe.sandbox.cluster import Sandbox
+from tests.cluster.troubled import ANYWHERE, JOURNAL, STRATEGIES, announces, assert_plain, ended, troubled
+
+pytestmark = pytest.mark.cluster
+FULL = os.environ.get("HELM_SAFE_FULL") == "1"
+SAMPLE = 6
+FAULTS: dict[str, dict[str, Any]] = {
+    "401": {},
+    "409": {},
+    "429": {"retry_after": "1", "times": 2},
+    "500": {},
+    "503": {"times": 2},
+    "504": {},
+    "reset-before": {},
+    "reset-after": {},
+    "silence": {"seconds": 31.0 if FULL else 4.0},
+}
+SEEN_THROUGH = {"401", "429", "500", "503", "504", "reset-before", "reset-after", "silence"}
+"""What a run gets over by itself. A 409 says that somebody else wrote: nobody may guess that away."""
+
+
+def matrix() -> list[Any]:
+    """(strategy, point, fault), with readable ids."""
+    cells = [
+        (name, point, fault)
+        for name, strategy in STRATEGIES.items()
+        for point, fault in product((*ANYWHERE, *strategy.points), FAULTS)
+    ]
+    chosen = cells if FULL else random.Random(int(os.environ.get("HELM_SAFE_SEED", "1"))).sample(cells, SAMPLE)
+    return [pytest.param(*cell, id=" ".join(cell).replace(" ", "-")) for cell in chosen]
+
+
+@pytest.mark.parametrize(("name", "point", "fault"), matrix())
+def test_a_fault_is_seen_through_or_said(
+    sandbox: Sandbox, namespace: str, tmp_path: Path, name: str, point: str, fault: str
+) -> None:
+    """Whatever happened, the release is restored once in the end, by this run or by what the message says to do."""
+    verb, path = {**ANYWHERE, **STRATEGIES[name].points}[point]
+    with troubled(sandbox, namespace, name, tmp_path) as world:
+        order = world.proxy.order(fault, verb, path, **FAULTS[fault])
+        done = world.run()
+        assert order.hit.is_set(), "the fault met no request: this case proves nothing"
+        assert_plain(done)
+        if fault in SEEN_THROUGH:
+            assert done.returncode == 0, done.stderr
+        if done.returncode:
+            mended = world.go_on()
+            assert mended.returncode == 0, mended.stdout + mended.stderr
+        world.assert_restored()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_an_api_server_that_restarts_in_mid_run(sandbox: Sandbox, namespace: str, tmp_path: Path, name: str) -> None:
+    """Connections break and none comes about for ten seconds, right after the native rollback was announced."""
+    with troubled(sandbox, namespace, name, tmp_path) as world:
+        held = world.proxy.order("hold", "PATCH", JOURNAL, when=announces("rollback"))
+        process = world.start_run()
+        assert held.hit.wait(60)
+        held.let_go.set()
+        world.proxy.down(10)
+        done = ended(process)
+        assert_plain(done)
+        if done.returncode:
+            mended = world.go_on()
+            assert mended.returncode == 0, mended.stdout + mended.stderr
+        world.assert_restored()
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_an_api_server_that_stays_away(sandbox: Sandbox, namespace: str, tmp_path: Path, name: str) -> None:
+    """Lost contact in mid-run is exit 4 and says how to go on: the release is not untouched any more."""
+    with troubled(sandbox, namespace, name, tmp_path) as world:
+        held = world.proxy.order("hold", "PATCH", JOURNAL, when=announces("verify"))
+        process = world.start_run()
+        assert held.hit.wait(60)
+        held.let_go.set()
+        world.proxy.down(300)
+        done = ended(process)
+        assert_plain(done)
+        assert done.returncode == 4, done.stderr
+        assert "resume" in done.stderr
+        mended = world.go_on()
+        assert mended.returncode == 0, mended.stdout + mended.stderr
+        world.assert_restored()
