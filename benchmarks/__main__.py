@@ -83,7 +83,7 @@ def count_calls() -> tuple[int, int]:
     from helm_safe.model.settings import Settings
     from helm_safe.report.live import JsonLinesReporter
     from helm_safe.rollback.context import World
-    from helm_safe.rollback.control import prepare
+    from helm_safe.rollback.prepare import prepare
 
     cluster = KubeCluster.connect(os.environ)
     world = World(cluster, open_releases(cluster, os.environ), SystemClock(), JsonLinesReporter(), Path(os.devnull))

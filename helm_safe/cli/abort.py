@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import argparse
 
-from helm_safe.cli.resume import add_arguments, finish
+from helm_safe.cli import resume
 
-__all__ = ["add_arguments", "run"]
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    resume.add_arguments(parser)
+    parser.add_argument(
+        "--undo-isolate", action="store_true", help="also put back the routes of an isolation, which is kept otherwise"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import wiring
+    from helm_safe.model.errors import NotFound
     from helm_safe.model.settings import Settings
     from helm_safe.rollback import control
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
-    control.abort(world, release, Settings())
-    return finish(args, world, release)
+    try:
+        control.abort(world, release, Settings())
+    except NotFound:
+        if not args.undo_isolate:
+            raise
+    if args.undo_isolate:
+        control.undo_isolation(world, release, Settings())
+    return resume.finish(args, world, release)

@@ -9,7 +9,7 @@ from helm_safe.cli import options
 from helm_safe.model.errors import BLOCKED, OK
 
 if TYPE_CHECKING:
-    from helm_safe.rollback.control import Prepared
+    from helm_safe.rollback.prepare import Prepared
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(args: argparse.Namespace) -> Prepared:
     from helm_safe.cli import wiring
-    from helm_safe.rollback import control
+    from helm_safe.rollback.prepare import prepare as prepare_run
 
     number = options.revision_number(args.revision)
     world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
-    return control.prepare(world, release, number, asked)
+    return prepare_run(world, release, number, asked)
 
 
 def show_text(args: argparse.Namespace, prepared: Prepared) -> None:

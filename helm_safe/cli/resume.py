@@ -20,14 +20,14 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback import control
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
-    control.resume(world, release, Settings())
-    return finish(args, world, release)
+    resumed = control.resume(world, release, Settings())
+    return finish(args, world, release) if resumed else OK
 
 
 def finish(args: argparse.Namespace, world: object, release: object) -> int:
     """Show how the run stands now, in the format asked for."""
     from helm_safe.cli import status
-    from helm_safe.rollback.control import latest_run
+    from helm_safe.rollback.runs import latest_run
 
     state = latest_run(world, release)  # type: ignore[arg-type]
     if state and args.output == "text":

@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import plan, wiring
-    from helm_safe.rollback.control import Prepared, start
+    from helm_safe.rollback.control import start
+    from helm_safe.rollback.prepare import Prepared
 
     if args.dry_run:
         return plan.run(args)

@@ -9,7 +9,7 @@ from helm_safe.cli import options
 from helm_safe.model.errors import OK, NotFound, Unreachable
 
 if TYPE_CHECKING:
-    from helm_safe.rollback.control import RunState
+    from helm_safe.rollback.runs import RunState
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import wiring
-    from helm_safe.rollback.control import latest_run
+    from helm_safe.rollback.runs import latest_run
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
     try:
@@ -45,7 +45,7 @@ def _from_disk(folder: Any, release: Any, error: Unreachable) -> RunState:
     """The copy that this machine keeps. Raises the error when it has none."""
     from helm_safe.journal.mirror import read_mirror
     from helm_safe.model.records import fold
-    from helm_safe.rollback.control import RunState
+    from helm_safe.rollback.runs import RunState
 
     runs = read_mirror(folder, release)
     if not runs:

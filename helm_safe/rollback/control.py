@@ -5,122 +5,57 @@ from __future__ import annotations
 import getpass
 import secrets
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
 
-from helm_safe.checks.run import run_checks
-from helm_safe.core.findings import Finding
-from helm_safe.helm.flags import check_flags
-from helm_safe.journal.lease import DURATION, Holder, Lease, current_holder, leave_request
+from helm_safe.journal.lease import DURATION, Lease, leave_request
 from helm_safe.journal.mirror import MirroredJournal
-from helm_safe.journal.secret_store import SecretJournal, journal_of, runs_of
-from helm_safe.model.changes import Change
-from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, UsageError
+from helm_safe.journal.secret_store import SecretJournal, journal_of
+from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown
 from helm_safe.model.events import Event, Level
-from helm_safe.model.evidence import current_of, propose
-from helm_safe.model.machine import committed
-from helm_safe.model.plan import Advice, EndState, Plan, Stage
+from helm_safe.model.machine import Verdict
+from helm_safe.model.plan import EndState, Plan, Stage
 from helm_safe.model.policy import Resolved
-from helm_safe.model.records import Kind, Progress, Record, fold
-from helm_safe.model.revisions import Evidence, History, Release, Revision
+from helm_safe.model.records import Kind, Progress, fold
+from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Asked, Settings
-from helm_safe.model.snapshot import Snapshot
 from helm_safe.ports import Confirm
 from helm_safe.rollback.context import Run, World
-from helm_safe.rollback.discovery import Routed, Search, down, routed
-from helm_safe.rollback.gauge import Gauge, services_of
-from helm_safe.rollback.inspect import evidence_for, gather, revision_of
-from helm_safe.rollback.isolation import inherit, standing_isolation
-from helm_safe.rollback.planning import build_plan
+from helm_safe.rollback.prepare import Prepared, prepare, question, refuse_if_blocked
 from helm_safe.rollback.runner import carry_out, raise_for
-from helm_safe.rollback.strategy import Scene
+from helm_safe.rollback.runs import (
+    UNDO_ISOLATE,
+    RunState,
+    latest_run,
+    refuse_if_unfinished,
+    standing_isolation,
+    unfinished_run,
+)
+from helm_safe.rollback.shift import forget_routes
+from helm_safe.rollback.traffic import move, settle
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """All that is known before anything is touched."""
+class Seat(NamedTuple):
+    """The right to write for a release: the world behind the fence of the Lease, and the run that holds it."""
 
-    history: History
-    evidence: dict[int, Evidence]
-    proposed: bool
-    snapshot: Snapshot
-    findings: tuple[Finding, ...]
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class RunState:
-    """A run as its journal tells it, and who holds the Lease now."""
-
+    world: World
+    release: Release
     run_id: str
-    progress: Progress
-    holder: Holder | None
-    records: tuple[Record, ...]
-
-    @property
-    def unfinished(self) -> bool:
-        return bool(self.progress.plan) and (not self.progress.end or self.held)
-
-    @property
-    def held(self) -> bool:
-        """Whether it ended after COMMIT with users on pods that are not the release's own: somebody must go on."""
-        plan = self.progress.plan
-        return bool(plan and plan.hold) and self.progress.end == EndState.FAILED.value and committed(self.progress)
+    lease: Lease
 
 
-def prepare(world: World, release: Release, number: int | None, asked: Asked) -> Prepared:
-    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, bad settings)."""
-    history = world.releases.history(release)
-    current = current_of(history) or history.last
-    evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
-    target = revision_of(history, number) if number else _proposal(history, evidence)
-    settings = asked.settle(current, target)
-    check_flags(world.releases.version(), settings.native, target)
-    change = Change(current=current, target=target)
-    gauge = Gauge(world, release.namespace, services_of(current, target), settings)
-    snapshot = gather(world, history, change, settings)
-    gauge.close()
-    snapshot = replace(snapshot, blind=gauge.blind)
-    findings = tuple(run_checks(snapshot))
-    plan = build_plan(_scene(world, snapshot, settings, gauge), findings)
-    return Prepared(history, evidence, number is None, snapshot, findings, plan)
-
-
-def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> Scene:
-    """What the strategy is chosen from. A known-good backend is only looked for where it may be used."""
-    release = snapshot.history.release
-    where = routed(snapshot.live, release, settings.resolved.value("route"))
-    wanted = settings.strategy in ("auto", "shift") and settings.resolved.value("isolate") != "never"
-    services = [door.service for door in snapshot.staging.doors()]
-    return Scene(
-        snapshot,
-        settings,
-        where,
-        good=_search(world, snapshot, where, gauge).known_good() if wanted and snapshot.staging.staged else None,
-        down=down(snapshot, gauge),
-        rate=gauge.rate(services),
-        isolated=standing_isolation(world, release) is not None,
-    )
-
-
-def _search(world: World, snapshot: Snapshot, where: Routed, gauge: Gauge) -> Search:
-    release, change = snapshot.history.release, snapshot.change
-    revisions = (change.current, change.target)
-    return Search(world, release, revisions, snapshot.live, where, gauge.windows, snapshot.settings)
-
-
-def refuse_if_blocked(prepared: Prepared) -> None:
-    """Raise Blocked with the ids that stand against the rollback; the findings themselves were shown before."""
-    blocking = [finding for finding in prepared.findings if finding.blocks]
-    if not blocking and prepared.plan.advice in (Advice.ROLL_BACK, Advice.BRIDGE):
-        return
-    ids = ", ".join(dict.fromkeys(finding.check for finding in blocking))
-    raise Blocked(
-        f"the rollback of {prepared.history.release} to revision {prepared.plan.target} is blocked by {ids}; "
-        "the release is untouched",
-        'Mend what the findings name, or let one through with --accept ID="reason".',
-    )
+@contextmanager
+def seat(world: World, release: Release, run_id: str = "") -> Iterator[Seat]:
+    """Hold the Lease, for a new run where none is named. Raises Blocked while somebody else holds it."""
+    run_id = run_id or f"{world.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    lease = Lease(world.cluster, release, identity(run_id), world.clock)
+    lease.acquire(notice=lambda words: _notice(world, words))
+    try:
+        yield Seat(world.fenced(lease), release, run_id, lease)
+    finally:
+        lease.release()
 
 
 def start(
@@ -133,38 +68,50 @@ def start(
     confirm: Confirm,
 ) -> Run:
     """A whole run from INSPECT to its end. Raises the error that carries the exit code of any end but SUCCEEDED."""
-    run_id = f"{world.clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    lease = Lease(world.cluster, release, identity(run_id), world.clock)
     world.releases.history(release)  # a release that does not exist is said before anything is written
-    lease.acquire(notice=lambda words: _notice(world, words))
-    world = world.fenced(lease)
-    try:
-        _refuse_if_unfinished(world, release)
-        prepared = prepare(world, release, number, asked)
+    with seat(world, release) as held:
+        refuse_if_unfinished(held.world, release)
+        prepared = prepare(held.world, release, number, asked)
         settings = prepared.snapshot.settings
         show(prepared)
         refuse_if_blocked(prepared)
         if not settings.yes and not confirm(question(prepared)):
             raise Blocked("you said no; the release is untouched")
-        journal = MirroredJournal(SecretJournal(world.cluster, release, run_id, lease), world.evidence, release)
-        run = Run(world, release, prepared.plan, settings, journal, lease)
-        _begin(run, prepared)
-        raise_for(run, carry_out(run))
-        return run
-    finally:
-        lease.release()
+        findings = [finding.to_json() for finding in prepared.findings]
+        return finish(begin(held, prepared.plan, settings, findings))
 
 
-def resume(world: World, release: Release, settings: Settings) -> Run:
-    """Go on with the unfinished run. Raises NotFound where there is none, Blocked while its process lives."""
-    run, lease = _take_over(world, release, settings)
-    try:
+def begin(held: Seat, plan: Plan, settings: Settings, findings: Sequence[Any] = ()) -> Run:
+    """Journal the start of a run; from here on it can be resumed. An isolation that stands is taken over."""
+    world, release, run_id, lease = held
+    journal = MirroredJournal(SecretJournal(world.cluster, release, run_id, lease), world.evidence, release)
+    run = Run(world, release, plan, settings, journal, lease)
+    body = {"plan": plan.to_json(), "by": identity(run_id), "findings": list(findings)}
+    run.record(Kind.START, Stage.PLAN, data=body)
+    _inherit(run)
+    run.tell(Stage.PLAN, f"run {run_id} begins", Level.INFO, run=run_id)
+    return run
+
+
+def finish(run: Run) -> Run:
+    """Carry a run out to its end. Raises what `raise_for` says of any end but success."""
+    raise_for(run, carry_out(run))
+    return run
+
+
+def resume(world: World, release: Release, settings: Settings) -> Run | None:
+    """Go on with the unfinished run; None where its process was only paused and goes on itself.
+
+    Raises NotFound where there is none, Blocked while its process lives and is not paused.
+    """
+    state = unfinished_run(world, release)
+    if state.holder and state.holder.requests[-1:] == ("pause",) and _answers(world, release, state):
+        return None
+    with seat(world, release, state.run_id) as held:
+        run = _take_over(held, settings)
         if run.progress.end:
             run.record(Kind.REOPEN, Stage.RETURN)
-        raise_for(run, carry_out(run))
-        return run
-    finally:
-        lease.release()
+        return finish(run)
 
 
 def abort(world: World, release: Release, settings: Settings) -> EndState:
@@ -175,13 +122,11 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
     state = unfinished_run(world, release)
     if state.holder and _ask(world, release, state, "abort"):
         return EndState.ABORTED
-    run, lease = _take_over(world, release, settings)
-    try:
+    with seat(world, release, state.run_id) as held:
+        run = _take_over(held, settings)
         end = carry_out(run, request="abort")
         raise_for(run, end)
         return end
-    finally:
-        lease.release()
 
 
 def request(world: World, release: Release, verb: str) -> None:
@@ -192,25 +137,7 @@ def request(world: World, release: Release, verb: str) -> None:
             f"no process works on run {state.run_id} of {release}",
             f"`helm safe-rollback resume {release.name} -n {release.namespace}` goes on with it.",
         )
-    leave_request(world.cluster, release, verb)
-
-
-def latest_run(world: World, release: Release) -> RunState | None:
-    """The newest run of a release, finished or not; None where there never was one."""
-    runs = runs_of(world.cluster, release)
-    if not runs:
-        return None
-    run_id = max(runs)
-    return RunState(run_id, fold(runs[run_id]), current_holder(world.cluster, release), tuple(runs[run_id]))
-
-
-def unfinished_run(world: World, release: Release) -> RunState:
-    """The run that has no end yet. Raises NotFound where there is none."""
-    state = latest_run(world, release)
-    if state is None or not state.unfinished:
-        ended = f" (the last one, {state.run_id}, ended {state.progress.end})" if state else ""
-        raise NotFound(f"no run is under way for release {release}{ended}")
-    return state
+    _leave(world, release, verb)
 
 
 def identity(run_id: str) -> str:
@@ -222,59 +149,40 @@ def identity(run_id: str) -> str:
     return f"{user}@{socket.gethostname()} run {run_id}"
 
 
-def question(prepared: Prepared) -> str:
-    target = prepared.snapshot.change.target
-    facts = "; ".join(prepared.evidence[target.number].facts) if target.number in prepared.evidence else ""
-    known = f" ({facts})" if facts else ""
-    return f"Roll {prepared.history.release} back to revision {target.number}{known}?"
+def _inherit(run: Run) -> None:
+    """Take over the originals of an isolation that stands: they, not its weights, are what must come back."""
+    found = standing_isolation(run.world, run.release) if run.plan.settings["isolated"] else None
+    moved = {f"route {route.ref}" for route in run.plan.traffic.routes} if run.plan.traffic else set()
+    for step, data in found[1].captured.items() if found else ():
+        if step in moved:
+            run.record(Kind.CAPTURED, Stage.ISOLATE, step, data)
 
 
-def _proposal(history: History, evidence: dict[int, Evidence]) -> Revision:
-    found = propose(history, evidence)
+def undo_isolation(world: World, release: Release, settings: Settings) -> None:
+    """Put the routes of a standing isolation back as they were. Raises NotFound where nobody is isolated."""
+    found = standing_isolation(world, release)
     if found is None:
-        raise UsageError(
-            f"no revision of {history.release} has evidence of having been good, so none is proposed",
-            f"Look at `helm safe-rollback history {history.release.name} -n {history.release.namespace}` and name one.",
-        )
-    return found
+        raise NotFound(f"no isolation of release {release} stands")
+    refuse_if_unfinished(world, release)
+    with seat(world, release, found[0]) as held:
+        run = _take_over(held, settings)
+        run.record(Kind.INTENT, Stage.CLEANUP, UNDO_ISOLATE)
+        move(run, None)
+        forget_routes(run)
+        settle(run)
+        run.record(Kind.DONE, Stage.CLEANUP, UNDO_ISOLATE, {"verdict": Verdict.PASS.value})
+        run.tell(Stage.CLEANUP, "the routes are as they were before the isolation", Level.GOOD)
 
 
-def _refuse_if_unfinished(world: World, release: Release) -> None:
-    state = latest_run(world, release)
-    if state and state.unfinished:
-        raise Blocked(
-            f"run {state.run_id} of release {release} is unfinished (stage {_stage_of(state)}, since {_since(state)})",
-            f"Go on with `helm safe-rollback resume {release.name} -n {release.namespace}`, or end it with `abort`.",
-        )
-
-
-def _begin(run: Run, prepared: Prepared) -> None:
-    body = {
-        "plan": prepared.plan.to_json(),
-        "by": identity(run.journal.run_id),
-        "findings": [finding.to_json() for finding in prepared.findings],
-    }
-    run.record(Kind.START, Stage.PLAN, data=body)
-    inherit(run)
-    run.tell(Stage.PLAN, f"run {run.journal.run_id} begins", Level.INFO, run=run.journal.run_id)
-
-
-def _take_over(world: World, release: Release, settings: Settings) -> tuple[Run, Lease]:
-    """Hold the Lease under a new epoch and fence the journal, so that an older process cannot write any more."""
-    state = unfinished_run(world, release)
-    lease = Lease(world.cluster, release, identity(state.run_id), world.clock)
-    lease.acquire(notice=lambda words: _notice(world, words))
-    world = world.fenced(lease)
-    try:
-        journal = MirroredJournal(journal_of(world.cluster, release, state.run_id, lease), world.evidence, release)
-        progress = fold(journal.records())
-        plan = _plan_of(progress, state.run_id)
-        run = Run(world, release, plan, _settings_of(plan, settings), journal, lease, progress)
-        run.record(Kind.NOTE, Stage.INSPECT, data={"taken over by": lease.identity})
-    except BaseException:
-        lease.release()
-        raise
-    return run, lease
+def _take_over(held: Seat, settings: Settings) -> Run:
+    """The run as its journal tells it, under the new epoch: an older process cannot write any more."""
+    world, release, run_id, lease = held
+    journal = MirroredJournal(journal_of(world.cluster, release, run_id, lease), world.evidence, release)
+    progress = fold(journal.records())
+    plan = _plan_of(progress, run_id)
+    run = Run(world, release, plan, _settings_of(plan, settings), journal, lease, progress)
+    run.record(Kind.NOTE, Stage.INSPECT, data={"taken over by": lease.identity})
+    return run
 
 
 def _plan_of(progress: Progress, run_id: str) -> Plan:
@@ -288,13 +196,30 @@ def _settings_of(plan: Plan, settings: Settings) -> Settings:
     return replace(settled, bake=float(plan.settings["bake"]), timeout=float(plan.settings["timeout"]))
 
 
-def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:
-    """Leave the request and wait for the end; False where the process that held the Lease is dead."""
-    holder = state.holder
+def _answers(world: World, release: Release, state: RunState) -> bool:
+    """Ask a paused process to go on; False where it shows no sign of life for as long as a Lease lasts."""
+    _leave(world, release, "resume")
+    _notice(world, f"asked {state.holder.identity if state.holder else 'the run'} to go on")
+    asked = world.clock.monotonic()
+    while world.clock.monotonic() - asked < DURATION:
+        world.clock.sleep(1.0)
+        now = latest_run(world, release)
+        if now is None or not now.holder or not state.holder or now.holder.renewed != state.holder.renewed:
+            return True
+    return False
+
+
+def _leave(world: World, release: Release, verb: str) -> None:
     try:
         leave_request(world.cluster, release, verb)
     except Conflict:
         leave_request(world.cluster, release, verb)
+
+
+def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:
+    """Leave the request and wait for the end; False where the process that held the Lease is dead."""
+    holder = state.holder
+    _leave(world, release, verb)
     _notice(world, f"asked {holder.identity if holder else 'the run'} to {verb}; waiting for it")
     quiet_since, renewed = world.clock.monotonic(), holder.renewed if holder else ""
     while world.clock.monotonic() - quiet_since < DURATION + 1:
@@ -317,11 +242,3 @@ def _ended(release: Release, state: RunState | None) -> bool:
 
 def _notice(world: World, words: str) -> None:
     world.reporter.event(Event(world.clock.now(), Stage.INSPECT.value, Level.WARNING, words))
-
-
-def _stage_of(state: RunState) -> str:
-    return state.progress.last.stage if state.progress.last else "unknown"
-
-
-def _since(state: RunState) -> datetime | str:
-    return state.progress.started_at or "unknown"

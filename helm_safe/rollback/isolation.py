@@ -1,34 +1,98 @@
-"""The command `isolate`, and what later runs must know of an isolation that still stands."""
+"""The command `isolate`: all users to a known-good backend within seconds, before anybody thinks about a rollback."""
 
 from __future__ import annotations
 
-from helm_safe.journal.secret_store import runs_of
-from helm_safe.model.machine import Verdict
-from helm_safe.model.plan import Stage
-from helm_safe.model.records import Kind, Progress, fold
-from helm_safe.model.revisions import Release
-from helm_safe.rollback.context import Run, World
+from typing import Any
+
+from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.model.errors import Blocked, UsageError
+from helm_safe.model.evidence import current_of
+from helm_safe.model.plan import Plan, Stage, Step
+from helm_safe.model.resources import DEPLOYMENTS, PODS, SERVICES, STATEFUL_SETS
+from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.settings import Asked, Settings
+from helm_safe.model.snapshot import Resource
+from helm_safe.ports import Confirm
+from helm_safe.rollback.context import Run, World, in_parallel
+from helm_safe.rollback.control import begin, finish, seat
+from helm_safe.rollback.discovery import KnownGood, Search, routed, routers, traffic_to
+from helm_safe.rollback.runs import refuse_if_unfinished, standing_isolation
+from helm_safe.rollback.strategy import too_small
 
 
-def standing_isolation(world: World, release: Release) -> tuple[str, Progress] | None:
-    """The newest run that isolated users and left them so; None where nobody is isolated."""
-    for run_id, records in reversed(runs_of(world.cluster, release).items()):
-        progress = fold(records)
-        isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
-        restored = {"routes", "undo isolate"} & set(progress.done)
-        if restored:
-            return None
-        if isolated:
-            return run_id, progress
-    return None
+def isolate(world: World, release: Release, to: str, asked: Asked, confirm: Confirm) -> Run:
+    """Move all users to the backend named `to` ("" for the one that is found), after proof and consent.
+
+    Raises UsageError where there is none that has proved itself, Blocked where it is too small or nobody agrees.
+    """
+    history = world.releases.history(release)
+    current = current_of(history) or history.last
+    settings = asked.settle(current, None)
+    with seat(world, release) as held:
+        refuse_if_unfinished(held.world, release)
+        search = _search(held.world, release, current, settings, to)
+        good = _good(search)
+        plan = _plan(search, good, isolated=standing_isolation(held.world, release) is not None)
+        where = ", ".join(str(route.ref) for route in plan.traffic.routes) if plan.traffic else ""
+        if not settings.yes and not confirm(f"Send all users of {where} to {good} ({good.proof})?"):
+            raise Blocked("you said no; nothing was touched")
+        return finish(begin(held, plan, settings))
 
 
-def inherit(run: Run) -> None:
-    """Take over the originals of an isolation that stands: they, not its weights, are what must come back."""
-    if not run.plan.settings["isolated"]:
-        return
-    found = standing_isolation(run.world, run.release)
-    moved = {f"route {route.ref}" for route in run.plan.traffic.routes} if run.plan.traffic else set()
-    for step, data in found[1].captured.items() if found else ():
-        if step in moved:
-            run.record(Kind.CAPTURED, Stage.ISOLATE, step, data)
+def _search(world: World, release: Release, current: Revision, settings: Settings, to: str) -> Search:
+    """What is at hand: a LIST per kind, in parallel; nothing is asked of the gateway, which would take seconds."""
+    live = _live(world, release)
+    where = routed(live, release, settings.resolved.value("route"))
+    return Search(world, release, (current,), live, where, {}, settings, to)
+
+
+def _good(search: Search) -> KnownGood:
+    own = search.own()
+    if not own:
+        raise UsageError(
+            f"no route of namespace {search.release.namespace} sends users to a Service of release {search.release}",
+            "Only routes of the kinds in the README can be moved.",
+        )
+    good = search.known_good()
+    if good is None:
+        names = ", ".join(f"Service/{name}" for name in sorted(own))
+        what = f"Service/{search.wanted}" if search.wanted else "no backend"
+        raise UsageError(
+            f"{what} beside {names} stands in all rules, has ready pods of its own and answered the warm-up requests",
+            "`--to SERVICE` names one; it must be a backend of the same rules, also with a weight of 0.",
+        )
+    if good.ready < search.needed():
+        raise Blocked(too_small(good, search.needed()), "Scale it up first.")
+    return good
+
+
+def _live(world: World, release: Release) -> dict[ObjectRef, Object]:
+    served = world.cluster.served()
+    kinds = [served.preferred(*router.kind) for router in routers()]
+    wanted: list[Resource] = [SERVICES, PODS, DEPLOYMENTS, STATEFUL_SETS, *filter(None, kinds)]
+    lists = in_parallel(lambda resource: world.cluster.list(resource, release.namespace).items, wanted)
+    return {ref_of(obj): obj for items in lists for obj in items}
+
+
+def _plan(search: Search, good: KnownGood, *, isolated: bool) -> Plan:
+    step = Step("isolate", Stage.ISOLATE, "isolate", f"all users to {good}, now", {"share": 100, "to": str(good)})
+    settings, current = search.settings, search.revisions[0]
+    remembered: dict[str, Any] = {
+        "bake": settings.bake,
+        "timeout": settings.timeout,
+        "options": settings.resolved.to_json(),
+        "isolated": isolated,
+        "charted": [],
+    }
+    return Plan(
+        namespace=search.release.namespace,
+        release=search.release.name,
+        current=current.number,
+        target=current.number,
+        strategy="isolate",
+        why=f"you asked for it ({good.proof})",
+        steps=(step,),
+        settings=remembered,
+        undo=(Step("undo routes", Stage.CLEANUP, "safe", "users to where they are safe"),),
+        traffic=traffic_to(good, search.where),
+    )

@@ -38,9 +38,13 @@ def weights(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 def forget(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Drop our field manager from the routes: with it, a server-side apply of Helm would end in a conflict."""
+    forget_routes(run)
+    return passed("no field of the routes is ours")
+
+
+def forget_routes(run: Run) -> None:
     for route in routes_of(run):
         forget_us(run, route.resource, route.ref)
-    return passed("no field of the routes is ours")
 
 
 def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -52,19 +56,19 @@ def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - id
     return passed(told + "all users are on proven pods")
 
 
-def restore(run: Run, step: Step, again: bool) -> Outcome:
+def restore(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Put the captured backends back, exactly, and leave no trace of ours."""
     move(run, step.args["share"])
-    forget(run, step, again)
+    forget_routes(run)
     settle(run)
     return passed("the routes are as they shall be: " + ", ".join(str(route.ref) for route in routes_of(run)))
 
 
-def go_safe(run: Run, step: Step, again: bool) -> Outcome:
+def go_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Before COMMIT: the weights of before, or the isolation where the run isolated; isolation is kept."""
     share = safe_share(run.plan, run.progress)
     move(run, share)
-    forget(run, step, again)
+    forget_routes(run)
     settle(run)
     return passed(f"users are at {safe_words(run.plan, share)}")
 

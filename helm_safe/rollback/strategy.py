@@ -43,9 +43,11 @@ class Scene:
 
 
 def choose(scene: Scene) -> tuple[str, str]:
-    """(strategy, why). Raises UsageError for one that was asked for and cannot be had."""
-    asked, staged = scene.settings.strategy, scene.snapshot.staging.staged
-    if asked == "standby" and not staged:
+    """(strategy, why). Raises UsageError or Blocked for one that was asked for and cannot be had."""
+    asked = scene.settings.strategy
+    if asked == "auto":
+        return _found(scene)
+    if asked == "standby" and not scene.snapshot.staging.staged:
         raise UsageError(f"--strategy standby: {_nothing_staged(scene)}", "Leave --strategy away, or take native.")
     if asked == "shift" and scene.good is None:
         raise UsageError(
@@ -54,17 +56,20 @@ def choose(scene: Scene) -> tuple[str, str]:
         )
     if asked == "shift" and scene.good and scene.good.ready < _needed(scene):
         raise Blocked(too_small(scene.good, _needed(scene)), "Scale it up first, or leave --strategy away.")
-    if asked != "auto":
-        return asked, "you asked for it"
-    if staged and scene.good and scene.good.ready >= _needed(scene):
-        return "shift", f"a known-good backend already serves ({scene.good.proof})"
+    return asked, "you asked for it"
+
+
+def _found(scene: Scene) -> tuple[str, str]:
+    """What fits, the best first."""
+    staged, number = scene.snapshot.staging.staged, scene.snapshot.change.target.number
     if not staged:
         return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
+    if scene.good and scene.good.ready >= _needed(scene):
+        return "shift", f"a known-good backend already serves ({scene.good.proof})"
     if scene.snapshot.crooked:
         return "native", f"users cannot be moved in steps: {scene.snapshot.crooked[0]}"
     if scene.down:
         return "express", f"{scene.down}: steps would protect nobody"
-    number = scene.snapshot.change.target.number
     return "standby", f"revision {number} can prove itself beside the current one, with few users first"
 
 

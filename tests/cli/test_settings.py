@@ -18,6 +18,7 @@ from helm_safe.core.yamlio import dump
 from helm_safe.model.errors import Forbidden
 from helm_safe.rollback import control
 from helm_safe.rollback.context import World
+from helm_safe.rollback.runs import latest_run
 from tests.fakes.cluster import Fault
 from tests.fakes.runs import RELEASE, START, Helm, deployment, world
 from tests.report.test_schemas import check
@@ -131,7 +132,7 @@ def test_a_run_journals_its_values_for_resume(made: World) -> None:
     """Another machine, without the flags, goes on with the same ones and their sources."""
     bind(made, **{"warm-up": {"least": 30}})
     assert main(["checkout-api", "1", "--yes", "--bake", "2s", "--steps", "10,100"]) == 0
-    state = control.latest_run(made, RELEASE)
+    state = latest_run(made, RELEASE)
     assert state
     assert state.progress.plan
     settings = control._settings_of(state.progress.plan, control.Settings())

@@ -15,7 +15,7 @@ from helm_safe.core.findings import Finding, Severity
 from helm_safe.model.events import Event, Level
 from helm_safe.model.records import Kind, Record, fold
 from helm_safe.model.revisions import BrokenRecord, Evidence, History, Release, Revision, RevisionStatus, Standing
-from helm_safe.rollback.control import RunState
+from helm_safe.rollback.runs import RunState
 from tests.model.test_machine import PLAN
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)

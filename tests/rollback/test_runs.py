@@ -27,6 +27,7 @@ from helm_safe.model.revisions import Revision, RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.rollback import control
 from helm_safe.rollback.context import World
+from helm_safe.rollback.runs import latest_run, unfinished_run
 from tests.fakes.releases import Failure
 from tests.fakes.runs import RELEASE, Helm, deployment, healthy, world
 
@@ -69,7 +70,7 @@ def test_a_run_restores_the_target_and_the_replicas(tmp_path: Path) -> None:
     made = world(tmp_path)
     begin(made)
     assert_restored(made)
-    state = control.latest_run(made, RELEASE)
+    state = latest_run(made, RELEASE)
     assert state
     assert state.progress.end == "SUCCEEDED"
     assert state.holder is None
@@ -226,7 +227,7 @@ def test_a_run_killed_at_any_record_can_be_resumed(tmp_path: Path, count: int, b
     """kill -9 around every record, then `resume` from elsewhere: the release is restored, helm ran once."""
     made = world(tmp_path)
     crash_after(made, count, before=before)
-    if control.latest_run(made, RELEASE) is None or (count == RECORDS and not before):
+    if latest_run(made, RELEASE) is None or (count == RECORDS and not before):
         return  # nothing was begun, or nothing was left to do
     made.clock.sleep(60)
     control.resume(made, RELEASE, SETTINGS)
@@ -240,7 +241,7 @@ def test_a_run_killed_at_any_record_can_be_aborted(tmp_path: Path, count: int, b
     """Before the native rollback an abort leaves the release alone; after it a person is needed."""
     made = world(tmp_path)
     crash_after(made, count, before=before)
-    if control.latest_run(made, RELEASE) is None:
+    if latest_run(made, RELEASE) is None:
         return
     made.clock.sleep(60)
     ran = bool(helm(made).calls)
@@ -252,4 +253,4 @@ def test_a_run_killed_at_any_record_can_be_aborted(tmp_path: Path, count: int, b
         assert control.abort(made, RELEASE, SETTINGS) is EndState.ABORTED
         assert helm(made).calls == []
     with pytest.raises(NotFound):
-        control.unfinished_run(made, RELEASE)
+        unfinished_run(made, RELEASE)

@@ -1,0 +1,106 @@
+"""INSPECT and PLAN as one: all that is known and decided before anything is touched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from helm_safe.checks.run import run_checks
+from helm_safe.core.findings import Finding
+from helm_safe.helm.flags import check_flags
+from helm_safe.model.changes import Change
+from helm_safe.model.errors import Blocked, UsageError
+from helm_safe.model.evidence import current_of, propose
+from helm_safe.model.plan import Advice, Plan
+from helm_safe.model.revisions import Evidence, History, Release, Revision
+from helm_safe.model.settings import Asked, Settings
+from helm_safe.model.snapshot import Snapshot
+from helm_safe.rollback.context import World
+from helm_safe.rollback.discovery import Routed, Search, down, routed
+from helm_safe.rollback.gauge import Gauge, services_of
+from helm_safe.rollback.inspect import evidence_for, gather, revision_of
+from helm_safe.rollback.planning import build_plan
+from helm_safe.rollback.runs import standing_isolation
+from helm_safe.rollback.strategy import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that is known before anything is touched."""
+
+    history: History
+    evidence: dict[int, Evidence]
+    proposed: bool
+    snapshot: Snapshot
+    findings: tuple[Finding, ...]
+    plan: Plan
+
+
+def prepare(world: World, release: Release, number: int | None, asked: Asked) -> Prepared:
+    """INSPECT and PLAN; writes nothing. Raises NotFound, ClusterError, UsageError (no good revision, bad settings)."""
+    history = world.releases.history(release)
+    current = current_of(history) or history.last
+    evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
+    target = revision_of(history, number) if number else _proposal(history, evidence)
+    settings = asked.settle(current, target)
+    check_flags(world.releases.version(), settings.native, target)
+    change = Change(current=current, target=target)
+    gauge = Gauge(world, release.namespace, services_of(current, target), settings)
+    snapshot = gather(world, history, change, settings)
+    gauge.close()
+    snapshot = replace(snapshot, blind=gauge.blind)
+    findings = tuple(run_checks(snapshot))
+    plan = build_plan(_scene(world, snapshot, settings, gauge), findings)
+    return Prepared(history, evidence, number is None, snapshot, findings, plan)
+
+
+def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> Scene:
+    """What the strategy is chosen from. A known-good backend is only looked for where it may be used."""
+    release = snapshot.history.release
+    where = routed(snapshot.live, release, settings.resolved.value("route"))
+    wanted = settings.strategy in ("auto", "shift") and settings.resolved.value("isolate") != "never"
+    services = [door.service for door in snapshot.staging.doors()]
+    return Scene(
+        snapshot,
+        settings,
+        where,
+        good=_search(world, snapshot, where, gauge).known_good() if wanted and snapshot.staging.staged else None,
+        down=down(snapshot, gauge),
+        rate=gauge.rate(services),
+        isolated=standing_isolation(world, release) is not None,
+    )
+
+
+def _search(world: World, snapshot: Snapshot, where: Routed, gauge: Gauge) -> Search:
+    release, change = snapshot.history.release, snapshot.change
+    revisions = (change.current, change.target)
+    return Search(world, release, revisions, snapshot.live, where, gauge.windows, snapshot.settings)
+
+
+def refuse_if_blocked(prepared: Prepared) -> None:
+    """Raise Blocked with the ids that stand against the rollback; the findings themselves were shown before."""
+    blocking = [finding for finding in prepared.findings if finding.blocks]
+    if not blocking and prepared.plan.advice in (Advice.ROLL_BACK, Advice.BRIDGE):
+        return
+    ids = ", ".join(dict.fromkeys(finding.check for finding in blocking))
+    raise Blocked(
+        f"the rollback of {prepared.history.release} to revision {prepared.plan.target} is blocked by {ids}; "
+        "the release is untouched",
+        'Mend what the findings name, or let one through with --accept ID="reason".',
+    )
+
+
+def question(prepared: Prepared) -> str:
+    target = prepared.snapshot.change.target
+    facts = "; ".join(prepared.evidence[target.number].facts) if target.number in prepared.evidence else ""
+    known = f" ({facts})" if facts else ""
+    return f"Roll {prepared.history.release} back to revision {target.number}{known}?"
+
+
+def _proposal(history: History, evidence: dict[int, Evidence]) -> Revision:
+    found = propose(history, evidence)
+    if found is None:
+        raise UsageError(
+            f"no revision of {history.release} has evidence of having been good, so none is proposed",
+            f"Look at `helm safe-rollback history {history.release.name} -n {history.release.namespace}` and name one.",
+        )
+    return found

@@ -1,0 +1,85 @@
+"""Runs as their journals tell them: the newest, the unfinished, and isolations that still stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from helm_safe.journal.lease import Holder, current_holder
+from helm_safe.journal.secret_store import runs_of
+from helm_safe.model.errors import Blocked, NotFound
+from helm_safe.model.machine import Verdict, committed
+from helm_safe.model.plan import EndState
+from helm_safe.model.records import Progress, Record, fold
+from helm_safe.model.revisions import Release
+from helm_safe.rollback.context import World
+
+UNDO_ISOLATE = "undo isolate"
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """A run as its journal tells it, and who holds the Lease now."""
+
+    run_id: str
+    progress: Progress
+    holder: Holder | None
+    records: tuple[Record, ...]
+
+    @property
+    def unfinished(self) -> bool:
+        return bool(self.progress.plan) and (not self.progress.end or self.held)
+
+    @property
+    def held(self) -> bool:
+        """Whether it ended after COMMIT with users on pods that are not the release's own: somebody must go on."""
+        plan = self.progress.plan
+        return bool(plan and plan.hold) and self.progress.end == EndState.FAILED.value and committed(self.progress)
+
+
+def latest_run(world: World, release: Release) -> RunState | None:
+    """The newest run of a release, finished or not; None where there never was one."""
+    runs = runs_of(world.cluster, release)
+    if not runs:
+        return None
+    run_id = max(runs)
+    return RunState(run_id, fold(runs[run_id]), current_holder(world.cluster, release), tuple(runs[run_id]))
+
+
+def unfinished_run(world: World, release: Release) -> RunState:
+    """The run that has no end yet. Raises NotFound where there is none."""
+    state = latest_run(world, release)
+    if state is None or not state.unfinished:
+        ended = f" (the last one, {state.run_id}, ended {state.progress.end})" if state else ""
+        raise NotFound(f"no run is under way for release {release}{ended}")
+    return state
+
+
+def refuse_if_unfinished(world: World, release: Release) -> None:
+    """Raise Blocked while a run is under way, or waits for somebody to go on with it."""
+    state = latest_run(world, release)
+    if state and state.unfinished:
+        raise Blocked(
+            f"run {state.run_id} of release {release} is unfinished (stage {_stage_of(state)}, since {_since(state)})",
+            f"Go on with `helm safe-rollback resume {release.name} -n {release.namespace}`, or end it with `abort`.",
+        )
+
+
+def standing_isolation(world: World, release: Release) -> tuple[str, Progress] | None:
+    """The newest run that isolated users and left them so; None where nobody is isolated."""
+    for run_id, records in reversed(runs_of(world.cluster, release).items()):
+        progress = fold(records)
+        isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
+        if {"routes", UNDO_ISOLATE} & set(progress.done):
+            return None
+        if isolated:
+            return run_id, progress
+    return None
+
+
+def _stage_of(state: RunState) -> str:
+    return state.progress.last.stage if state.progress.last else "unknown"
+
+
+def _since(state: RunState) -> datetime | str:
+    return state.progress.started_at or "unknown"
