@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from helm_safe.core.objects import Object, dig
 from helm_safe.model.errors import LostLease
 from helm_safe.model.events import Event
 from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.rollback.context import World
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.releases import FakeReleases
@@ -60,6 +62,13 @@ class FakeLock:
 
     def release(self) -> None:
         return
+
+
+class NoMetrics:
+    """A gateway whose numbers nobody can read."""
+
+    def sample(self, backends: object) -> Mapping[Backend, Sample]:
+        raise NoData("no gateway here")
 
 
 def deployment(tag: str, replicas: int | None = None, **template: object) -> Object:
@@ -120,7 +129,7 @@ def world(folder: Path, cluster: FakeCluster | None = None) -> World:
     releases = Helm(cluster)
     releases.upgrade(RELEASE, deployment("1"), at=START - timedelta(hours=5))
     releases.upgrade(RELEASE, deployment("2"), at=START - timedelta(minutes=5))
-    return World(cluster, releases, clock, FakeReporter(), folder)
+    return World(cluster, releases, clock, FakeReporter(), folder, lambda _: NoMetrics())
 
 
 def settle(cluster: FakeCluster, verb: str, obj: Object) -> None:

@@ -17,7 +17,11 @@ STEPS = (
     Step("watch", Stage.WATCH, "watch", "watch", {"workloads": ["Deployment/api"], "bake": 1.0}),
     Step("cleanup", Stage.CLEANUP, "cleanup", "clean up"),
 )
-PLAN = Plan("ns", "api", 2, 1, "native", "a test", STEPS, lost=("data",), settings={"bake": 1.0})
+UNDO = Step("undo", Stage.CLEANUP, "remove", "delete what was made")
+KEEP = Step("keep", Stage.RETURN, "keep", "users to proven pods")
+PLAN = Plan(
+    "ns", "api", 2, 1, "native", "a test", STEPS, lost=("data",), settings={"bake": 1.0}, undo=(UNDO,), hold=(KEEP,)
+)
 
 
 def record(kind: Kind, step: str = "", **data: object) -> Record:
@@ -52,21 +56,41 @@ def test_the_last_step_ends_the_run() -> None:
 
 def test_an_abort_before_commit_cleans_up_and_ends_aborted() -> None:
     """Before the native rollback an abort leaves the release as it was."""
-    assert next_action(PLAN, progress(), "abort") == Do(STEPS[3])
-    cleaned = progress(record(Kind.DONE, "cleanup", verdict="pass"))
+    assert next_action(PLAN, progress(), "abort") == Do(UNDO)
+    cleaned = progress(record(Kind.DONE, "undo", verdict="pass"))
     assert next_action(PLAN, cleaned, "abort") == Finish(EndState.ABORTED, "aborted on request")
 
 
 def test_an_abort_after_commit_needs_a_person() -> None:
-    """From the native rollback's intent on, an abort cannot claim that nothing happened."""
+    """From the native rollback's intent on, an abort cannot claim that nothing happened: users go to proven pods."""
     begun = progress(record(Kind.INTENT, "rollback"))
-    assert next_action(PLAN, begun, "abort") == Finish(EndState.FAILED, "aborted on request")
+    assert next_action(PLAN, begun, "abort") == Do(KEEP)
+    kept = progress(record(Kind.INTENT, "rollback"), record(Kind.DONE, "keep", verdict="pass"))
+    assert next_action(PLAN, kept) == Finish(EndState.FAILED, "aborted on request")
+
+
+def test_a_stop_that_began_is_carried_through() -> None:
+    """Whoever goes on with a run that was being undone goes on undoing."""
+    assert next_action(PLAN, progress(record(Kind.INTENT, "undo"))) == Do(UNDO, again=True)
+
+
+def test_a_failed_run_can_be_reopened_where_users_wait() -> None:
+    """WATCH and what follows are done anew; the native rollback is not."""
+    ended = progress(
+        record(Kind.DONE, "autopsy", verdict="pass"),
+        record(Kind.DONE, "rollback", verdict="pass"),
+        record(Kind.DONE, "watch", verdict="fail", reason="x"),
+        record(Kind.DONE, "keep", verdict="pass"),
+        record(Kind.END, state="FAILED", reason="x"),
+    )
+    assert next_action(PLAN, ended) == Finish(EndState.FAILED, "x")
+    assert next_action(PLAN, fold([record(Kind.REOPEN)], ended)) == Do(STEPS[2])
 
 
 def test_a_failure_before_the_release_was_touched_cleans_up() -> None:
     """A native call that changed nothing counts as before COMMIT."""
     failed = progress(record(Kind.DONE, "rollback", verdict="fail", reason="no", untouched=True))
-    assert next_action(PLAN, failed) == Do(STEPS[3])
+    assert next_action(PLAN, failed) == Do(UNDO)
 
 
 def test_a_failure_after_commit_stops_there() -> None:
@@ -74,7 +98,7 @@ def test_a_failure_after_commit_stops_there() -> None:
     failed = progress(
         record(Kind.DONE, "rollback", verdict="pass"), record(Kind.DONE, "watch", verdict="fail", reason="x")
     )
-    assert next_action(PLAN, failed) == Finish(EndState.FAILED, "x")
+    assert next_action(PLAN, failed) == Do(KEEP)
 
 
 def test_a_pause_holds() -> None:
