@@ -8,13 +8,14 @@ from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.model.errors import Conflict
 from helm_safe.model.events import Level
-from helm_safe.model.holds import captured, foreign, held, hold, restore
+from helm_safe.model.holds import captured, foreign, hold, restore
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.records import Kind
 from helm_safe.model.snapshot import Resource
 from helm_safe.rollback.commit import Outcome, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.hygiene import TRIES, forget_us
+from helm_safe.rollback.inspect import revision_of
 
 
 def hold_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -28,13 +29,11 @@ def hold_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 
 
 
 def hold_again(run: Run) -> None:
-    """After the native rollback: an autoscaler of the chart was written anew, and that is what must come back."""
+    """After the native rollback: an autoscaler of the chart is the target's now, and that is what must come back."""
+    target = revision_of(run.world.releases.history(run.release), run.plan.target).objects
     for ref, resource, floor in _held(run):
-        live = run.world.cluster.get(resource, ref.namespace, ref.name)
-        if live is None or held(live, floor):
-            continue
-        if not run.captured(f"hold {ref} after"):
-            run.record(Kind.CAPTURED, Stage.COMMIT, f"hold {ref} after", {"fields": captured(live)})
+        if ref in target and not run.captured(f"hold {ref} after"):
+            run.record(Kind.CAPTURED, Stage.COMMIT, f"hold {ref} after", {"fields": captured(target[ref])})
         _hold(run, ref, resource, floor)
 
 
