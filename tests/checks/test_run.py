@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from helm_safe.checks import CHECKS
@@ -10,6 +13,7 @@ from helm_safe.core.findings import Status
 from helm_safe.model.errors import UsageError
 from helm_safe.model.settings import Settings
 from helm_safe.registry import load
+from tests.checks.cases.standby import an_ordinary_web_server
 from tests.checks.world import accepting, deployment, obj, served, world
 
 
@@ -58,6 +62,18 @@ def test_a_kind_that_may_not_be_listed_leaves_its_checks_unverified() -> None:
     blind = [each for each in run_checks(snapshot) if each.status is Status.UNVERIFIED and each.object == "Secret"]
     assert {each.check for each in blind} == {"CFG-003", "CFG-004", "HOOK-001"}
     assert all("missing permission: list secrets" in each.evidence for each in blind)
+
+
+def test_a_kind_that_no_check_of_this_run_reads_may_stay_unread() -> None:
+    """Without a standby nobody asks for policies; with one, each check that does says so."""
+    guard = ("networking.k8s.io", "NetworkPolicy")
+    unread: dict[str, Any] = {"denied": {guard: "403"}, "served": served(deployment(), extra=[guard])}
+    assert [each for each in run_checks(missing_account(**unread)) if each.object == "NetworkPolicy"] == []
+    blind = [each for each in run_checks(replace(an_ordinary_web_server(), **unread)) if each.object == "NetworkPolicy"]
+    assert {(each.check, each.status) for each in blind} == {
+        ("STBY-002", Status.UNVERIFIED),
+        ("STBY-003", Status.UNVERIFIED),
+    }
 
 
 def test_a_kind_that_was_served_but_not_read_is_unverified() -> None:
