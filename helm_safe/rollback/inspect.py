@@ -6,20 +6,22 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from helm_safe.checks.run import needs
-from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.core.objects import Object, ObjectRef, gvk_of, ref_of
 from helm_safe.core.redact import hash_secret
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Forbidden, NotFound
 from helm_safe.model.evidence import evidence_of
-from helm_safe.model.holds import HOLDERS
+from helm_safe.model.holds import HOLDERS, holders
+from helm_safe.model.own import CannotStandBy
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
 from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
-from helm_safe.model.staging import staging_of
+from helm_safe.model.staging import Staging, staging_of
+from helm_safe.model.standby import standby_objects
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
@@ -73,7 +75,13 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         settings=settings,
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
-        permitted=_permissions(world.cluster, served, change, history.release),
+        permitted=_permissions(
+            world.cluster,
+            served,
+            change,
+            history.release,
+            permissions_to_stage(served, change, history.release, live.objects, staging),
+        ),
         staging=staging,
         crooked=crooked(staging, live.objects, history.release),
     )
@@ -157,9 +165,18 @@ def applies_server_side(target: Revision, settings: Settings) -> bool:
     return target.server_side if mode == "auto" else mode == "true"
 
 
-def _permissions(cluster: Cluster, served: Served, change: Change, release: Release) -> Mapping[str, bool]:
+def _permissions(
+    cluster: Cluster, served: Served, change: Change, release: Release, staged: list[permissions.Permission]
+) -> Mapping[str, bool]:
     """Access reviews for what neither a list nor a dry run proves."""
-    asked = permissions.of_run(served, release, (change.current, change.target), deleted=change.removed, reads=needs())
+    asked = permissions.of_run(
+        served,
+        release,
+        (change.current, change.target),
+        deleted=change.removed,
+        reads=needs(),
+        staged=staged,
+    )
     listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
     ordered = permissions.to_review(asked, listed)
     answers = in_parallel(
@@ -167,6 +184,18 @@ def _permissions(cluster: Cluster, served: Served, change: Change, release: Rele
     )
     keys = [permission_key(each.verb, each.resource, each.subresource) for each in ordered]
     return dict(zip(keys, answers, strict=True))
+
+
+def permissions_to_stage(
+    served: Served, change: Change, release: Release, live: Mapping[ObjectRef, Object], staging: Staging
+) -> list[permissions.Permission]:
+    """What a standby of these workloads, or a known-good backend, asks for."""
+    try:
+        made = [gvk_of(obj) for obj in standby_objects(staging, change, live, "planned", release.name)]
+    except CannotStandBy:  # the checks say why
+        made = []
+    scalers = [ref_of(obj) for each in staging.staged for obj in holders(live.values(), each.workload)]
+    return list(permissions.of_staging(served, release, staging, made, scalers))
 
 
 def permission_key(verb: str, resource: Resource, subresource: str = "") -> str:
