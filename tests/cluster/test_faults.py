@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from helm_safe.sandbox.cluster import Sandbox
+from helm_safe.sandbox.demo.stage import RELEASE
 from tests.cluster.troubled import ANYWHERE, JOURNAL, STRATEGIES, announces, assert_plain, ended, troubled
 
 pytestmark = pytest.mark.cluster
@@ -93,7 +94,7 @@ def test_an_api_server_that_stays_away(sandbox: Sandbox, namespace: str, tmp_pat
         done = ended(process)
         assert_plain(done)
         assert done.returncode == 4, done.stderr
-        assert "resume" in done.stderr
+        assert f"helm safe-rollback status {RELEASE}" in done.stderr or "resume" in done.stderr
         mended = world.go_on()
         assert mended.returncode == 0, mended.stdout + mended.stderr
         world.assert_restored()
