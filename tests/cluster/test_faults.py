@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import random
+import threading
+import time
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from helm_safe.core.objects import ObjectRef
+from helm_safe.kube.cluster import KubeCluster
 from helm_safe.sandbox.cluster import Sandbox
+from helm_safe.sandbox.demo.stage import RELEASE
 from tests.cluster.troubled import ANYWHERE, JOURNAL, STRATEGIES, announces, assert_plain, ended, troubled
+from tests.faultproxy import FaultProxy
 
 pytestmark = pytest.mark.cluster
 FULL = os.environ.get("HELM_SAFE_FULL") == "1"
@@ -64,6 +70,30 @@ def test_a_fault_is_seen_through_or_said(
         world.assert_restored()
 
 
+def test_the_proxy_lets_everything_else_through(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    """Events of a watch come when they happen, and what is seen names who wrote what."""
+    with FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy:
+        cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(proxy.kubeconfig)})
+        maps = cluster.served().preferred("", "ConfigMap")
+        assert maps is not None
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one", "namespace": namespace}}
+        since = cluster.list(maps, namespace).resource_version
+        later = threading.Timer(0.5, cluster.create, (maps, body))
+        later.start()
+        began = time.monotonic()
+        kind, obj = next(cluster.watch(maps, namespace, since=since, seconds=30, fields="metadata.name=one"))
+        assert (kind, obj["metadata"]["name"]) == ("ADDED", "one")
+        assert time.monotonic() - began < 15
+        later.join()
+        cluster.patch(maps, ObjectRef("", "ConfigMap", namespace, "one"), {"data": {"a": "1"}}, manager="somebody")
+        cluster.close()
+    assert [(each.verb, each.status, each.manager) for each in proxy.writes()] == [
+        ("POST", 201, ""),
+        ("PATCH", 200, "somebody"),
+    ]
+    assert all(each.agent.startswith("helm-safe/") for each in proxy.seen)
+
+
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_an_api_server_that_restarts_in_mid_run(sandbox: Sandbox, namespace: str, tmp_path: Path, name: str) -> None:
     """Connections break and none comes about for ten seconds, right after the native rollback was announced."""
@@ -93,7 +123,7 @@ def test_an_api_server_that_stays_away(sandbox: Sandbox, namespace: str, tmp_pat
         done = ended(process)
         assert_plain(done)
         assert done.returncode == 4, done.stderr
-        assert "resume" in done.stderr
+        assert f"helm safe-rollback status {RELEASE}" in done.stderr or "resume" in done.stderr
         mended = world.go_on()
         assert mended.returncode == 0, mended.stdout + mended.stderr
         world.assert_restored()

@@ -20,7 +20,7 @@ from tests.faultproxy import FaultProxy, beside
 PODS = 2
 TWO_PODS = f"autoscaling.minReplicas={PODS}"
 TABLE = {0, 1, 2, 3, 4, 5}  # docs/exit-codes.md, without signals
-SECONDS = 150.0  # for a whole run, a takeover and an outage included
+SECONDS = 240.0  # for a whole run, a takeover and an outage included
 JOURNAL = rf"/secrets/helm-safe\.{RELEASE}\."
 
 
