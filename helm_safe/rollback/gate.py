@@ -75,11 +75,11 @@ class Gate:
             if bad or health.verdict is Verdict.FAIL:
                 return self._failed(bad, health)
             waited = clock.monotonic() - began
-            self._tell(judgements, waited, bake)
             if self._promotions() > self.promoted:
-                return self._passed("promoted by a person", waited)
+                return self._passed(f"{self._words(judgements)}; promoted by a person", waited)
             if self._enough(health, judgements, waited >= bake):
                 return self._passed(self._words(judgements), waited)
+            self._tell(judgements, waited, bake)
             if clock.monotonic() > deadline:
                 return self._undecided(judgements)
 
@@ -148,7 +148,7 @@ class Gate:
         words = self._words(judgements)
         if words != self.said:
             self.said = words
-            text = f"{words} ({waited:.0f} s of {bake:.0f} s)"
+            text = f"{words} ({waited:.0f} s so far)"
             self.run.tell(self.step.stage, text, wanted=self.share, actual=self.actual(), waited=waited, bake=bake)
 
     def _words(self, judgements: list[Judgement]) -> str:
