@@ -67,6 +67,7 @@ def heed_signals() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_foreground_goes_with_its_command(sandbox: Sandbox, number: signal.Signals) -> None:
     """Ctrl-C, a closed terminal, a killed parent."""

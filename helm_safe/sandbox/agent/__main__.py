@@ -68,7 +68,7 @@ async def serve(options: argparse.Namespace) -> None:
             certificate = Certificate(options.tls_cert_file, options.tls_key_file)
             kubelet = KubeletApi(agent, logs, clock)
             await stack.enter_async_context(kubelet.serving(options.node_ip, options.port, certificate))
-        node = Node(api, clock, facts, heartbeat=options.heartbeat)
+        node = Node(api, clock, facts, means.images, heartbeat=options.heartbeat)
         await asyncio.gather(node.run(), recorder.run(), agent.run())
 
 
