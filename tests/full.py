@@ -122,7 +122,9 @@ def _one(command: list[str], seconds: float) -> tuple[int, Mapping[str, int]]:
         file = Path(folder) / "junit.xml"
         words = [*command, f"--junitxml={file}"] if pytest else command
         try:
-            code = subprocess.run(words, cwd=ROOT, env=_environment(), check=False, timeout=max(1.0, seconds)).returncode
+            code = subprocess.run(
+                words, cwd=ROOT, env=_environment(), check=False, timeout=max(1.0, seconds)
+            ).returncode
         except subprocess.TimeoutExpired:
             print(f"stopped: the part took longer than {LIMIT / 60:.0f} minutes", flush=True)
             code = 124

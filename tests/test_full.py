@@ -95,7 +95,18 @@ def sampled(folder: Path, seed: str, whole: str = "", *words: str) -> str:
     (folder / "test_sampled.py").write_text(SAMPLED)
     (folder / "conftest.py").write_text("from tests.sampling import *")
     environment = {**os.environ, "PYTHONPATH": str(full.ROOT), "HELM_SAFE_SEED": seed, "HELM_SAFE_FULL": whole}
-    command = [sys.executable, "-m", "pytest", "-vs", "-c", os.devnull, "--rootdir", str(folder), "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-vs",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(folder),
+        "-p",
+        "no:cacheprovider",
+    ]
     given = words or (str(folder / "test_sampled.py"),)
     done = subprocess.run([*command, *given], cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

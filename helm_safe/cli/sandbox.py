@@ -115,7 +115,7 @@ def _status(args: argparse.Namespace) -> int:
     from helm_safe.sandbox.errors import NotUp, OtherVersion
     from helm_safe.sandbox.progress import megabytes
 
-    found, troubles = [], {name: why for name in layout.names() if (why := layout.ended(layout.run_folder(name)))}
+    found, troubles = [], {name: why for name in layout.names() if (why := layout.failure(layout.run_folder(name)))}
     for name in layout.sweep():
         try:
             found.append(Sandbox.attach(name))

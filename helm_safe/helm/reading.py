@@ -44,7 +44,7 @@ class BinaryStorage:
         """Helm has no command that removes one record. Raises UsageError."""
         raise UsageError(
             f"a record of {release} should be removed, and the storage driver {self._driver} offers no way to do that",
-            f"`helm rollback {release.name} DEPLOYED-REVISION -n {release.namespace} --no-hooks` makes the release usable"
+            f"`helm rollback {release.name} DEPLOYED-REVISION -n {release.namespace} --no-hooks` makes it usable"
             f" again; or remove {record} where the driver keeps it.",
         )
 

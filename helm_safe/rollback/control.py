@@ -16,7 +16,7 @@ from helm_safe.journal.lease import DURATION, Holder, Lease, current_holder, lea
 from helm_safe.journal.mirror import MirroredJournal
 from helm_safe.journal.secret_store import SecretJournal, journal_of, runs_of
 from helm_safe.model.changes import Change
-from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, UsageError
+from helm_safe.model.errors import Blocked, ClusterError, Conflict, NotFound, OutcomeUnknown, UsageError
 from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
 from helm_safe.model.plan import Advice, EndState, Plan, Stage
@@ -106,7 +106,7 @@ def start(
         journal = MirroredJournal(SecretJournal(world.cluster, release, run_id, lease), world.evidence, release)
         run = Run(world, release, prepared.plan, settings, journal, lease)
         _begin(run, prepared)
-        raise_for(run, carry_out(run))
+        raise_for(run, _carry_out(run))
         return run
     finally:
         lease.release()
@@ -116,7 +116,7 @@ def resume(world: World, release: Release, settings: Settings) -> Run:
     """Go on with the unfinished run. Raises NotFound where there is none, Blocked while its process lives."""
     run, lease = _take_over(world, release, settings)
     try:
-        raise_for(run, carry_out(run))
+        raise_for(run, _carry_out(run))
         return run
     finally:
         lease.release()
@@ -132,7 +132,7 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         return EndState.ABORTED
     run, lease = _take_over(world, release, settings)
     try:
-        end = carry_out(run, request="abort")
+        end = _carry_out(run, request="abort")
         raise_for(run, end)
         return end
     finally:
@@ -228,6 +228,19 @@ def _take_over(world: World, release: Release, settings: Settings) -> tuple[Run,
         lease.release()
         raise
     return run, lease
+
+
+def _carry_out(run: Run, request: str = "") -> EndState:
+    """Go on until the run ends. What the API server refuses now no longer means that nothing was touched."""
+    try:
+        return carry_out(run, request)
+    except ClusterError as error:
+        name = f"{run.release.name} -n {run.release.namespace}"
+        raise OutcomeUnknown(
+            f"run {run.journal.run_id} of release {run.release} stopped where it was: {error.message}",
+            f"Once that is mended, `helm safe-rollback resume {name}` goes on, and `abort` ends it; "
+            f"`status` tells how far it came.",
+        ) from error
 
 
 def _plan_of(progress: Progress, run_id: str) -> Plan:

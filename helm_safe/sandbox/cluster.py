@@ -85,7 +85,7 @@ class Sandbox:
         """Wait until it ends by itself, which it should not. Raises SandboxError that says what ended."""
         while layout.alive(self.spec.run):
             time.sleep(0.5)
-        raise SandboxError(f"The sandbox {self.spec.name} ended. {layout.ended(self.spec.run)}".strip())
+        raise SandboxError(f"The sandbox {self.spec.name} ended. {layout.failure(self.spec.run)}".strip())
 
     @property
     def kubeconfig(self) -> Path:
@@ -151,14 +151,16 @@ class Sandbox:
 def take_down(name: str) -> None:
     """End the sandbox of that name, whichever version of helm-safe started it. Raises NotUp."""
     folder = layout.run_folder(name)
-    _require_up(folder)
-    _end(folder)
+    try:
+        _require_up(folder)
+    finally:
+        _end(folder)  # also what is ending already, or has left something
 
 
 def _require_up(folder: Path) -> None:
-    if layout.alive(folder):
+    why = layout.failure(folder)
+    if layout.alive(folder) and not why:
         return
-    why = layout.ended(folder)
     message = f"The sandbox {folder.name} is no longer up: {why}" if why else f"No sandbox called {folder.name} is up."
     raise NotUp(message, "Start one with: helm-safe sandbox up")
 

@@ -42,19 +42,21 @@ def take(folder: Path, say: Say) -> int | None:
 
     Waits for another `up` as long as that lives, and for a dying sandbox for half a minute. Raises SandboxError.
     """
-    told, deadline = Phase.READY, time.monotonic() + ENDING_SECONDS
+    before: Phase | None = None
+    deadline = time.monotonic() + ENDING_SECONDS
     while (lock := layout.claim(folder)) is None:
         now = phase(folder)
-        if now is Phase.READY:
+        if now is before is Phase.READY:
             return None
         if now is Phase.STARTING:
             deadline = time.monotonic() + ENDING_SECONDS
         elif time.monotonic() > deadline:
             raise held(folder)
-        if now is not told:
-            told = now
+        if now is not before and now is not Phase.READY:
             say(f"a sandbox of this name {now.value}; waiting for it")
-        time.sleep(0.05)
+        before = now
+        time.sleep(0.1)  # a keeper that was just killed may look alive for a moment: ready counts when seen twice
+    layout.empty(folder)
     layout.write_private(folder / "pids.json", f'{{"up": {os.getpid()}}}')
     return lock
 
@@ -63,7 +65,7 @@ def end(folder: Path) -> None:
     """End the sandbox of the folder, whichever version started it. Raises SandboxError when it does not end."""
     for number, patience in ((signal.SIGTERM, 20.0), (signal.SIGKILL, 10.0)):
         guardian = layout.read_json(folder / "pids.json").get("guardian")
-        if _runs(guardian, str(folder)):
+        if isinstance(guardian, int) and _runs(guardian, str(folder)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(guardian, number)
         deadline = time.monotonic() + patience

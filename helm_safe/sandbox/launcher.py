@@ -21,7 +21,9 @@ def write(run: Path, tool: str) -> Path:
     path = run / "launchers" / tool
     if not path.exists():
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        layout.write_private(path, f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", _CALL, run.name, tool])} "$@"\n')
+        layout.write_private(
+            path, f'#!/bin/sh\nexec {shlex.join([sys.executable, "-c", _CALL, run.name, tool])} "$@"\n'
+        )
         path.chmod(0o700)
     return path
 
@@ -36,7 +38,7 @@ def main(arguments: list[str]) -> int:
     except HelmSafeError as error:
         sys.stderr.write(f"Error: {printable(error.message)}\n{printable(error.next_step)}\n")
         return error.exit_code
-    os.execv(program, [tool, *words])  # noqa: S606 - it becomes the tool
+    return os.execv(program, [tool, *words])  # noqa: S606 - it becomes the tool
 
 
 def _say(text: str) -> None:

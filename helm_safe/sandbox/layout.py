@@ -59,10 +59,10 @@ def is_still(folder: Path, known: os.stat_result) -> bool:
     return (found.st_dev, found.st_ino) == (known.st_dev, known.st_ino)
 
 
-def ended(folder: Path) -> str:
-    """Why the sandbox that left this folder ended by itself, "" when it did not."""
+def failure(folder: Path) -> str:
+    """Why the sandbox of this folder ended or is ending by itself, "" when it does not."""
     progress = read_json(folder / "progress.json")
-    return str(progress.get("detail")) if progress.get("state") == "failed" and not alive(folder) else ""
+    return str(progress.get("detail")) if progress.get("state") == "failed" else ""
 
 
 def alive(folder: Path) -> bool:
@@ -111,6 +111,15 @@ def leave(folder: Path, known: os.stat_result) -> None:
 def write_progress(folder: Path, state: str, detail: str = "") -> None:
     """Tell whoever waits: `ready`, `ending`, or `failed` and why."""
     write_private(folder / "progress.json", json.dumps({"state": state, "detail": detail}))
+
+
+def empty(folder: Path) -> None:
+    """Remove what an earlier sandbox left in a folder that is locked now."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from helm_safe.core.printable import printable
 
 Say = Callable[[str], None]
-# Go: listen tcp 127.0.0.1:2379: bind: address already in use; Python: ... bind on address ('10.0.0.1', 10250): [errno ...
+# Go: listen tcp 127.0.0.1:2379: bind: address already in use
+# Python: error while attempting to bind on address ('10.0.0.1', 10250): address already in use
 _TAKEN = re.compile(r"[:,] ?(\d{1,5})\)?: [^\n]{0,60}address already in use", re.IGNORECASE)
 
 

@@ -126,7 +126,7 @@ def test_a_sandbox_of_another_version_is_told_and_can_be_taken_down(capsys: pyte
             assert not folder.exists()
 
 
-def test_up_waits_for_a_dying_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_waits_for_a_dying_sandbox() -> None:
     """Right after a kill the old lock is still held: the new sandbox gets the folder as soon as it is free."""
     told: list[str] = []
     with played("a", "dying") as folder:
@@ -135,6 +135,7 @@ def test_up_waits_for_a_dying_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
         assert lock is not None
         assert 0.3 < time.monotonic() - began < 10
         assert told == ["a sandbox of this name is ending; waiting for it"]
+        assert [each.name for each in folder.iterdir()] == ["pids.json"], "nothing of the old one is taken for the new"
         os.close(lock)
 
 
@@ -167,6 +168,7 @@ def test_why_a_sandbox_ended_is_told_until_it_is_swept(capsys: pytest.CaptureFix
 
 def test_a_tool_that_is_not_built_is_built_by_its_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scripts find helm3 and kustomize by name; a tool that nobody calls is never built."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     given = tmp_path / "given"
     given.mkdir()
     for name in (*CORE, "kubectl"):
@@ -180,7 +182,11 @@ def test_a_tool_that_is_not_built_is_built_by_its_first_call(tmp_path: Path, mon
         environment.pop("PYTHONPATH", None)
         for _ in range(2):
             done = subprocess.run(
-                ["sh", "-c", "helm3 version 'a b'; exit $?"], env=environment, capture_output=True, text=True, check=True
+                ["sh", "-c", "helm3 version 'a b'; exit $?"],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
             )
             assert done.stdout == "it: version a b \n"
         assert Path(folder / "bin" / "helm3").resolve() == given / "helm3"
