@@ -186,7 +186,8 @@ def _cache() -> Path:
 
 def _changes() -> str:
     """Local changes but those to the results themselves."""
-    return _git("diff", "HEAD", "--", ".", ":!docs/test-results.md") + _git("ls-files", "-o", "--exclude-standard")
+    paths = ("--", ".", ":!docs/test-results.md")
+    return _git("diff", "HEAD", *paths) + _git("ls-files", "-o", "--exclude-standard", *paths)
 
 
 def _key() -> str:
