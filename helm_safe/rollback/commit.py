@@ -9,7 +9,7 @@ from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.core.workloads import containers, pod_template
 from helm_safe.model.changes import Change, kept
-from helm_safe.model.errors import Blocked, OutcomeUnknown
+from helm_safe.model.errors import Blocked, OutcomeUnknown, UsageError
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
@@ -203,7 +203,14 @@ def _after_pending(run: Run, last: Revision, said: str) -> Outcome:
     applied = not hooks and "pre-rollback" not in said
     if applied:
         return failed(f"helm left revision {last.number} pending-rollback after applying it: {said}", said=said)
-    run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    try:
+        run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    except UsageError as error:  # the storage driver offers no way to do it
+        return failed(
+            f"a pre-rollback hook of the target failed and no object was changed, but the record of revision "
+            f"{last.number} stays pending-rollback and blocks every upgrade: {error.message}. {error.next_step} "
+            f"Helm said: {said}"
+        )
     run.record(Kind.NOTE, Stage.COMMIT, "rollback", {"removed record": last.record, "because": "its hook failed"})
     return {**failed(f"a pre-rollback hook of the target failed, nothing was applied: {said}"), "untouched": True}
 
