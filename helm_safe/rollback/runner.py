@@ -9,7 +9,8 @@ from types import FrameType
 from typing import Any
 
 from helm_safe.journal.secret_store import prune
-from helm_safe.model.errors import ClusterError, (
+from helm_safe.model.errors import (
+    ClusterError,
     Forbidden,
     HelmSafeError,
     LostLease,
