@@ -83,14 +83,14 @@ def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - id
     for name, wanted in step.args["wanted"].items():
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or int(dig(live, "spec", "replicas") or 0) >= wanted:
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        run.world.cluster.patch(
-            WORKLOADS[kind], ref, {"spec": {"replicas": wanted}}, manager=MANAGED_BY, subresource="scale"
-        )
-        forget_us(run, WORKLOADS[kind], ref)
-        restored.append(f"{name} to {wanted}")
+        if int(dig(live, "spec", "replicas") or 0) < wanted:
+            patch = {"spec": {"replicas": wanted}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
+            restored.append(f"{name} to {wanted}")
+        forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
     return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
 
 
@@ -100,11 +100,12 @@ def restart(run: Run, step: Step, again: bool) -> Outcome:
     for name in step.args["workloads"]:
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or (again and _restarted_in_this_run(run, live)):
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
-        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
+        if not (again and _restarted_in_this_run(run, live)):
+            patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
         forget_us(run, WORKLOADS[kind], ref)
     return passed(f"pods of {', '.join(step.args['workloads'])} are being replaced")
 
