@@ -67,9 +67,9 @@ def test_nobody_notices_commit_and_return(sandbox: Sandbox, namespace: str, tmp_
     route, scaler = player.route(), player.shown(HPA)
     assert (first == route) == (case.route != "different")
     bake = ("--bake", "8s" if FULL else "2s")
-    with FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy, witness(player) as seen, player.load(RATE) as load:
+    with witness(player) as seen, player.load(RATE) as load:
         time.sleep(2)
-        story = player.play(*bake, proxy=proxy)
+        story = player.play(*bake)
         time.sleep(2)
     assert story.code == 0, story
     requests = load.requests()
@@ -81,9 +81,7 @@ def test_nobody_notices_commit_and_return(sandbox: Sandbox, namespace: str, tmp_
     assert seen.dark() == []
     assert seen.routes_written() >= 8, "the witness missed writes"
     calm = calm_after(requests, story.start, requests[-1].at)
-    calls = calls_in_gates(proxy, story)
-    tell(f"{case}: {len(requests)} requests, calm after {calm:.1f} s, {calls:.2f} API calls/s in gates")
-    assert calls <= CALLS
+    tell(f"{case}: {len(requests)} requests, below 1 % of failures {calm:.1f} s after the start")
     assert_end(player, first if case.route == "different" else route, scaler)
     assert_upgrades(player, tmp_path)
 
@@ -222,11 +220,9 @@ def play_kill(player: Player, kill: Kill) -> None:
         assert_end(player, route, scaler)
 
 
-def test_configuration_alone_is_cured_and_idle_pods_are_kept(
-    sandbox: Sandbox, namespace: str, tmp_path: Path
-) -> None:
+def test_configuration_alone_is_cured_and_idle_pods_are_kept(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
     """Revision 2 differs by a value of its ConfigMap, and an autoscaler that really acts would like to halve the pods
-    that nobody uses any more.
+    that nobody uses any more. Its long gates also tell what watching costs.
     """
     player = Player(sandbox, Case(4, client_side=False, route="equal"), namespace, tmp_path)
     costly = "podAnnotations.sandbox\\.helm-safe\\.dev/cpu-per-request=20ms"
@@ -234,25 +230,25 @@ def test_configuration_alone_is_cured_and_idle_pods_are_kept(
     player.release("1-good", *sets, pods=2)
     scaler = player.shown(HPA)
     player.await_route()
-    with witness(player) as seen, player.load(RATE) as load:
+    with FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy, witness(player) as seen, player.load(RATE) as load:
         player.await_pods(4)  # the load makes it grow
-        player.release("1-good", *sets, "config.SANDBOX_ROLE=broken", "config.SANDBOX_ERROR_RATE=40", pods=None)
+        player.release("1-good", *sets, "config.SANDBOX_ROLE=broken", "config.SANDBOX_ERROR_RATE=40%", pods=None)
         assert list(failures(load.requests(), 0)) == []
         player.kubectl("rollout", "restart", f"deployment/{RELEASE}")
         player.await_pods(4)
         route = player.route()
-        story = player.play("--steps", "50,100", "--bake", "15s")
+        story = player.play("--steps", "100", "--bake", "15s", proxy=proxy)
         time.sleep(2)
         assert story.code == 0, story
         assert list(failures(load.requests(), story.start, story.done("ready"))) != []
         assert list(failures(load.requests(), whole(story))) == [], story
-        assert_clean(player, route, scaler)
-        standing = player.standing()
-        assert (standing.replicas, standing.ready, standing.revision) == (4, 4, 3)
+        assert_end(player, route, scaler)
     assert seen.replicas() == [2, 4, 0, 4], "an idle workload was shrunk"
     assert seen.dark() == []
-    idle = sum(gate.until - gate.since for gate in story.gates() if gate.on_standby)
-    assert idle > 20, "the autoscaler had no time to act"
+    idle, calls = story.gates()[0], calls_in_gates(proxy, story)
+    assert idle.until - idle.since > 12, "the autoscaler had no time to act"
+    tell(f"{calls:.2f} API calls per second while gates watch")
+    assert calls <= CALLS
 
 
 def whole(story: Story) -> float:
@@ -263,13 +259,15 @@ def whole(story: Story) -> float:
 def test_another_writers_edit_stops_the_run_and_stays(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
     player = Player(sandbox, Case(4, client_side=False, route="equal"), namespace, tmp_path)
     player.release_both()
-    patch = json.dumps([{"op": "replace", "path": "/spec/rules/0/backendRefs/0/weight", "value": 42}])
+    path = "/spec/rules/0/backendRefs/0/weight"
+    patch = json.dumps([{"op": "test", "path": path, "value": 90}, {"op": "replace", "path": path, "value": 42}])
+
+    def interfere(_: object) -> None:
+        time.sleep(1.5)  # the weights are written right behind the announcement, and then given 3 s to settle
+        player.kubectl("patch", f"httproute/{RELEASE}", "--type=json", "-p", patch)
+
     with witness(player) as seen, player.load(30.0):
-        story = player.play(
-            *SHORT,
-            at=watched(10),
-            then=lambda _: player.kubectl("patch", f"httproute/{RELEASE}", "--type=json", "-p", patch),
-        )
+        story = player.play(*SHORT, at=before("shift 10"), then=interfere)
     assert story.struck, story
     assert story.code == 5, story
     assert "kubectl-patch" in story.errors
