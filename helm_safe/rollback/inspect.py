@@ -25,7 +25,7 @@ from helm_safe.model.standby import standby_objects
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
-from helm_safe.rollback.discovery import crooked, routed, routers
+from helm_safe.rollback.discovery import concerns, crooked, routed, routers
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
 NO_RECORDS = "type!=helm.sh/release.v1"
@@ -107,9 +107,13 @@ class Live(NamedTuple):
 
 
 def list_live(cluster: Cluster, served: Served, change: Change, release: Release) -> Live:
-    """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace."""
+    """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace.
+
+    Of routes those of other namespaces too that send users to a Service of the release's, where they may be read.
+    """
     wanted = sorted(_to_list(served, change, release), key=lambda pair: (pair[0].plural, pair[1]))
-    answers = in_parallel(lambda pair: _list(cluster, *pair), wanted)
+    answers = in_parallel(lambda pair: _seen(cluster, *pair, release), wanted)
+    owned = {*change.current.objects, *change.target.objects}
     live: dict[ObjectRef, Object] = {}
     listed, denied = set(), {}
     for (resource, namespace), answer in zip(wanted, answers, strict=True):
@@ -119,7 +123,10 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
             continue
         if namespace in ("", release.namespace):
             listed.add(kind)
-        live.update({ref_of(obj): obj for obj in answer})
+        found = {ref_of(obj): obj for obj in answer}
+        if _everywhere(resource, namespace):
+            found = {ref: obj for ref, obj in found.items() if ref in owned or concerns(obj, release)}
+        live.update(found)
     return Live(live, frozenset(listed), denied)
 
 
@@ -130,11 +137,28 @@ def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Reso
             resource = served.of(obj)
             if resource:
                 found.add((resource, ref.namespace if resource.namespaced else ""))
-    for group, kind in (*needs(), *SCENE, *(router.kind for router in routers())):
+    for group, kind in (*needs(), *SCENE):
         resource = served.preferred(group, kind)
         if resource:
             found.add((resource, release.namespace if resource.namespaced else ""))
-    return found
+    routes = {router.kind for router in routers()}
+    found = {(resource, "" if _kind(resource) in routes else namespace) for resource, namespace in found}
+    return found | {(resource, "") for resource in (served.preferred(*kind) for kind in routes) if resource}
+
+
+def _kind(resource: Resource) -> tuple[str, str]:
+    return resource.gvk.group, resource.gvk.kind
+
+
+def _everywhere(resource: Resource, namespace: str) -> bool:
+    return resource.namespaced and not namespace
+
+
+def _seen(cluster: Cluster, resource: Resource, namespace: str, release: Release) -> list[Object] | str:
+    """Who may not look everywhere looks at the release's own namespace."""
+    found = _list(cluster, resource, namespace)
+    refused = isinstance(found, str) and _everywhere(resource, namespace)
+    return _list(cluster, resource, release.namespace) if refused else found
 
 
 def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Object] | str:

@@ -196,7 +196,7 @@ def floors(strategy: str, scene: Scene, wanted: dict[str, int]) -> dict[str, int
 
 def too_small(good: KnownGood, needed: int) -> str:
     """Why not everybody can go there."""
-    return f"{good} has {good.ready} ready pods, {needed} serve now: it could not carry all users"
+    return f"{good} has too few ready pods to carry all users: {good.ready}, while {needed} serve now"
 
 
 def _accepted(settings: Settings, check: str) -> bool:
