@@ -53,7 +53,9 @@ def matrix() -> list[Any]:
         if FULL:
             chosen += cells + whole
         else:
-            chosen += random_one.sample(cells, SAMPLE[name]) if name == "native" else random_one.sample(whole, SAMPLE[name])
+            chosen += (
+                random_one.sample(cells, SAMPLE[name]) if name == "native" else random_one.sample(whole, SAMPLE[name])
+            )
     return [pytest.param(*cell, id=" ".join(cell).replace(" ", "-")) for cell in chosen]
 
 
