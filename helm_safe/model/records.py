@@ -121,4 +121,5 @@ def _reopened(progress: Progress) -> Progress:
     done = {
         step: result for step, result in progress.done.items() if step not in anew and result.get("verdict") != "fail"
     }
-    return replace(progress, end="", reason="", done=done, begun=progress.begun - anew)
+    failed = {step for step, result in progress.done.items() if result.get("verdict") == "fail"}
+    return replace(progress, end="", reason="", done=done, begun=(progress.begun | failed) - anew)

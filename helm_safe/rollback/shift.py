@@ -80,6 +80,7 @@ def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - i
     wrote = move(run, float(step.args["share"]))
     if wrote:
         run.tell(Stage.RETURN, "users go back to the backend that has proved itself", Level.WARNING)
+    forget_routes(run)  # whoever acts now does it with helm
     return passed("all users are on proven pods")
 
 

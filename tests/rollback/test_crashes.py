@@ -111,6 +111,7 @@ def aborted(made: Shop, scene: Scene) -> None:
     with pytest.raises(PersonNeeded):
         control.abort(made.world, RELEASE, settings())
     assert_unhurt(made)
+    assert made.traces() == []
     held = "routes" not in progress_of(made).done
     if scene.strategy in ("standby", "shift") and held:
         safe = STANDBY if scene.strategy == "standby" else STABLE
