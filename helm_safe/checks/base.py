@@ -28,13 +28,18 @@ WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 Need = tuple[str, str]
 
 
+def always(_snapshot: Snapshot) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """One rule.
 
     id: permanent literal of the catalogue. title: a few words. severity: the usual one; a finding may carry a milder
     one. summary: what it looks for and why it matters. remedy: the general way out. needs: (group, kind) that must be
-    listed for a verdict. waivable: whether `--accept` may let it through.
+    listed for a verdict. waivable: whether `--accept` may let it through. when: whether it concerns the run at all;
+    where it does not, what could not be read does not matter either.
     """
 
     id: str
@@ -45,6 +50,7 @@ class Check:
     run: Callable[[Snapshot], Iterator[Finding]]
     needs: tuple[Need, ...] = ()
     waivable: bool = True
+    when: Callable[[Snapshot], bool] = always
 
     def unverified(self, message: str, *evidence: str, object: str = "", remediation: str = "") -> Finding:  # noqa: A002
         """The finding for evidence that could not be had."""

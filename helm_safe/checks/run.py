@@ -60,6 +60,8 @@ def run_checks(snapshot: Snapshot) -> list[Finding]:
 
 def _judge(check: Check, snapshot: Snapshot) -> Iterator[Finding]:
     """What the check finds in the evidence at hand, and what it could not look at."""
+    if not check.when(snapshot):
+        return
     yield from check.run(snapshot)
     for need in check.needs:
         reason = _unread(need, snapshot)

@@ -18,12 +18,20 @@ if TYPE_CHECKING:
     from helm_safe.sandbox.demo.stage import Done, Load, Stage
 
 NAMESPACE = "prod-eu-central"
-RATE = 40.0  # requests per second
+RATE = 60.0  # requests per second
 SLOW_AFTER = 1.0  # seconds
-WINDOW = 40.0  # seconds over which both ways are compared, from the moment of the command
+WINDOW = 90.0  # seconds over which both ways are compared, from the moment of the command
 SETTLE = 8.0  # seconds that are measured at least after the safe run said that it is done
 AT_END = 8.0  # seconds before the end in which it counts who answers
-BAKE = "10s"
+BAKE = "5s"
+# A real service bakes longer, and asks for more requests before it believes a step.
+POLICY = """\
+apiVersion: helm-safe.dev/v1alpha1
+kind: RollbackPolicy
+spec:
+  gates:
+    minimum-requests: 12
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +41,7 @@ class Act:
     requests, failed, slow: within the first `window` seconds. failed_before: share of failing requests in the seconds
     before the command. calm_after: seconds until the failing share stays below 1 %; None: not in this run.
     share_at_end and serving: of the last seconds; serving: versions that answered. took: seconds of the command.
+    route_before, route_after: hashes of what the route says.
     """
 
     name: str
@@ -51,6 +60,8 @@ class Act:
     exit_code: int
     took: float
     said: str
+    route_before: str
+    route_after: str
 
     def broken_promises(self, good: str, pods: int) -> list[str]:
         """What a rollback that is worth its name promises, and this one did not keep; a sentence each."""
@@ -61,17 +72,19 @@ class Act:
             "the failing share did not stay below 1 %": self.calm_after is not None,
             "the failing share at the end is not below 1 %": self.share_at_end is not None and self.share_at_end < 0.01,
             f"revision {self.revision} is {self.status}": self.status == "deployed",
+            "the route is not as it was": self.route_before == self.route_after,
         }
         return [words for words, kept in promises.items() if not kept]
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A command that was given: when (monotonic seconds), how long it took, and what it said."""
+    """A command that was given: when (monotonic seconds), how long it took, what it said, and the route before it."""
 
     since: float
     took: float
     done: Done
+    route: str
 
 
 def run(args: argparse.Namespace) -> int:
@@ -132,10 +145,10 @@ def plain(stage: Stage, tell: Tell) -> Act:
     with stage.load(RATE) as load:
         go_wrong(stage, tell)
         tell(f"act one: kubectl scale deployment {RELEASE} --replicas=0; helm rollback {RELEASE} 1")
-        since = time.monotonic()
+        route, since = stage.route_hash(), time.monotonic()
         stage.kubectl("scale", f"deployment/{RELEASE}", "--replicas=0")
         done = stage.helm("rollback", RELEASE, "1", fails=True)
-        cue = Cue(since, time.monotonic() - since, done)
+        cue = Cue(since, time.monotonic() - since, done, route)
         tell(f"helm says: {last_line(done)}")
         observe(load, since + WINDOW, tell)
     return measure("kubectl scale 0 + helm rollback", stage, load, cue)
@@ -145,16 +158,18 @@ def safe(stage: Stage, tell: Tell) -> Act:
     """The same incident with safe-rollback, through Helm where the plugin's files are at hand."""
     from helm_safe.sandbox.demo.stage import RELEASE
 
-    words = [RELEASE, "1", "-n", stage.namespace, "--yes", "--bake", BAKE]
+    policy = stage.sandbox.spec.run / "helm-safe.yaml"
+    policy.write_text(POLICY, encoding="utf-8")
+    words = [RELEASE, "1", "-n", stage.namespace, "--yes", "--bake", BAKE, "--policy", str(policy)]
     plugin = stage.install_plugin()
     ours = [sys.executable, "-m", "helm_safe"]
     command = [str(stage.helm_path), "safe-rollback", *words] if plugin else [*ours, *words]
     with stage.load(RATE) as load:
         go_wrong(stage, tell)
         tell(f"act two: {'helm safe-rollback' if plugin else 'helm-safe'} {' '.join(words)}")
-        since = time.monotonic()
+        route, since = stage.route_hash(), time.monotonic()
         done = follow(command, stage.env)
-        cue = Cue(since, time.monotonic() - since, done)
+        cue = Cue(since, time.monotonic() - since, done, route)
         observe(load, max(since + WINDOW, time.monotonic() + SETTLE), tell)
     return measure("helm safe-rollback", stage, load, cue)
 
@@ -217,6 +232,8 @@ def measure(name: str, stage: Stage, load: Load, cue: Cue) -> Act:
         exit_code=cue.done.returncode,
         took=cue.took,
         said=last_line(cue.done),
+        route_before=cue.route,
+        route_after=stage.route_hash(),
     )
 
 
@@ -235,7 +252,7 @@ def show(args: argparse.Namespace, acts: list[Act], broken: list[str]) -> None:
     if broken:
         line(out, f"The safe rollback did NOT keep its promises: {'; '.join(broken)}.", "bold red")
     else:
-        words = "pods restored, revision 1 serving, less than 1 % failing, newest record deployed"
+        words = "pods and route restored, revision 1 serving, less than 1 % failing, newest record deployed"
         line(out, f"The safe rollback kept its promises: {words}.", "bold green")
 
 
@@ -250,11 +267,18 @@ def rows(acts: list[Act]) -> list[list[str]]:
         "failing at the end": [percent(act.share_at_end) for act in acts],
         "ready pods at the end": [f"{act.ready} of {act.replicas} asked for" for act in acts],
         "image that answers at the end": [", ".join(act.serving) or "nobody" for act in acts],
+        "the route": [route(act) for act in acts],
         "newest record": [f"{act.revision} {act.status}" for act in acts],
         "the command took": [f"{act.took:.1f} s, exit {act.exit_code}" for act in acts],
         "its last words": [act.said for act in acts],
     }
     return [[name, *values] for name, values in cells.items()]
+
+
+def route(act: Act) -> str:
+    """Whether the route says what it said before the command."""
+    same = "as before" if act.route_before == act.route_after else f"changed from {act.route_before}"
+    return f"{same} ({act.route_after})"
 
 
 def document(act: Act) -> dict[str, Any]:

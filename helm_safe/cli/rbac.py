@@ -13,11 +13,15 @@ from helm_safe.model.errors import OK
 if TYPE_CHECKING:
     from helm_safe.core.objects import Object
     from helm_safe.model.revisions import History, Release, Revision
+    from helm_safe.model.settings import Settings
+    from helm_safe.rollback.context import World
+    from helm_safe.rollback.permissions import Permission
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_release(parser, revision=True)
     options.add_connection(parser)
+    options.add_judging(parser)
     options.add_output(parser)
     parser.add_argument(
         "--cluster-reads",
@@ -33,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback import permissions
 
     number = options.revision_number(args.revision)
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
+    world, release, asked_for = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
     history = world.releases.history(release)
     revisions = concerned(history, number)
     served = world.cluster.served()
@@ -46,20 +50,40 @@ def run(args: argparse.Namespace) -> int:
         reads=reads,
         records=_records(),
         policy=True,
+        staged=staged(world, revisions, release, asked_for.settle(revisions[0], None)),
     )
     show(args, permissions.roles(asked, release), release)
     _warn(permissions.grants_rights(revisions))
     return OK
 
 
+def staged(world: World, revisions: list[Revision], release: Release, settings: Settings) -> list[Permission]:
+    """What moving users in steps needs, whichever of the revisions is the target."""
+    from helm_safe.model.changes import Change
+    from helm_safe.model.staging import staging_of
+    from helm_safe.rollback import permissions
+    from helm_safe.rollback.discovery import routed
+    from helm_safe.rollback.inspect import list_live, permissions_to_stage
+
+    current, served, found = revisions[0], world.cluster.served(), []
+    for target in revisions[1:]:
+        change = Change(current, target)
+        live = list_live(world.cluster, served, change, release).objects
+        staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
+        found += permissions_to_stage(served, change, release, live, staging)
+    gateway = settings.resolved.value("metrics.traefik.namespace")
+    return [*found, *(permissions.of_gateway(gateway) if found and gateway else ())]
+
+
 def concerned(history: History, number: int | None) -> list[Revision]:
-    """The current revision and the one to restore; all of them where none is named."""
+    """The current revision, then the one to restore; all the others where none is named."""
     from helm_safe.model.evidence import current_of
     from helm_safe.rollback.inspect import revision_of
 
+    current = current_of(history) or history.last
     if number is None:
-        return list(history.revisions)
-    return [current_of(history) or history.last, revision_of(history, number)]
+        return [current, *(each for each in history.revisions if each.number != current.number)]
+    return [current, revision_of(history, number)]
 
 
 def show(args: argparse.Namespace, roles: list[Object], release: Release) -> None:
@@ -78,6 +102,8 @@ def show(args: argparse.Namespace, roles: list[Object], release: Release) -> Non
 def _binding(roles: list[Object], release: Release) -> list[str]:
     """How to give the roles to whoever runs helm-safe."""
     words = [f"What a rollback of {release} needs, and nothing else. To give it to somebody:"]
+    if len({role["metadata"].get("namespace") for role in roles}) == 1:
+        words.insert(1, "To read a gateway's metrics, name its namespace in the policy (metrics.traefik.namespace).")
     for role in roles:
         kind, name = role["kind"], role["metadata"]["name"]
         where = f" -n {role['metadata']['namespace']}" if kind == "Role" else ""

@@ -6,7 +6,7 @@ route sends users to it through a live Service. The others have no share of traf
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,13 +102,13 @@ def staging_of(
             alone.append(ref)
             continue
         doors = tuple(_doors(change.target.objects[ref], services, routed))
-        why = _why_not(ref, live, doors)
+        why = _why_not(ref, live, doors, _unselective(services, routed))
         if why:
             follow.append((ref, why))
         else:
             count = dig(live[ref], "spec", "replicas")
             staged.append(Staged(ref, short(ref.name), 1 if count is None else int(count), doors))
-    return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, services, staged)))
+    return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, live, services, staged)))
 
 
 def serving(objects: Iterable[ObjectRef]) -> list[ObjectRef]:
@@ -147,24 +147,35 @@ def _doors(
             yield Door(name, short(name), tuple(sorted(routes)))
 
 
-def _why_not(ref: ObjectRef, live: Mapping[ObjectRef, Object], doors: tuple[Door, ...]) -> str:
+def _unselective(services: Mapping[str, Object], routed: Iterable[str]) -> list[str]:
+    """Services that have a route and no selector: somebody else says where their users go."""
+    return [name for name in sorted(routed) if name in services and not mapping(services[name], "spec", "selector")]
+
+
+def _why_not(
+    ref: ObjectRef, live: Mapping[ObjectRef, Object], doors: tuple[Door, ...], unselective: Sequence[str]
+) -> str:
     """Why a changed workload cannot be staged, "" when it can."""
     if ref.kind != "Deployment":
         return f"a {ref.kind} cannot be doubled"
     if ref not in live:
         return "it does not run now"
-    return "" if doors else "no route sends users to it"
+    if doors:
+        return ""
+    names = ", ".join(f"Service/{name}" for name in unselective)
+    return "no route of its namespace sends users to it" + (f" ({names} has a route and no selector)" if names else "")
 
 
 def _shared(
-    change: Change, services: Mapping[str, Object], staged: Iterable[Staged]
+    change: Change, live: Mapping[ObjectRef, Object], services: Mapping[str, Object], staged: Iterable[Staged]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Of the target's workloads, and of those that run now, in the release or not."""
+    running = {ref: obj for ref, obj in live.items() if dig(obj, "spec", "replicas") != 0}
+    objects = {**running, **change.target.objects}
     for name in sorted({door.service for each in staged for door in each.doors}):
         selector = mapping(services[name], "spec", "selector")
         owners = [
-            str(ref)
-            for ref in serving(change.target.objects)
-            if selects(selector, labels_of(pod_template(change.target.objects[ref]) or {}))
+            str(ref) for ref in serving(objects) if selects(selector, labels_of(pod_template(objects[ref]) or {}))
         ]
         if len(owners) > 1:
             yield name, tuple(sorted(owners))

@@ -9,7 +9,7 @@ from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.core.workloads import containers, pod_template
 from helm_safe.model.changes import Change, kept
-from helm_safe.model.errors import Blocked, OutcomeUnknown
+from helm_safe.model.errors import Blocked, OutcomeUnknown, UsageError
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
@@ -83,14 +83,14 @@ def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - id
     for name, wanted in step.args["wanted"].items():
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or int(dig(live, "spec", "replicas") or 0) >= wanted:
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        run.world.cluster.patch(
-            WORKLOADS[kind], ref, {"spec": {"replicas": wanted}}, manager=MANAGED_BY, subresource="scale"
-        )
-        forget_us(run, WORKLOADS[kind], ref)
-        restored.append(f"{name} to {wanted}")
+        if int(dig(live, "spec", "replicas") or 0) < wanted:
+            patch = {"spec": {"replicas": wanted}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
+            restored.append(f"{name} to {wanted}")
+        forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
     return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
 
 
@@ -100,11 +100,12 @@ def restart(run: Run, step: Step, again: bool) -> Outcome:
     for name in step.args["workloads"]:
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or (again and _restarted_in_this_run(run, live)):
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
-        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
+        if not (again and _restarted_in_this_run(run, live)):
+            patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
         forget_us(run, WORKLOADS[kind], ref)
     return passed(f"pods of {', '.join(step.args['workloads'])} are being replaced")
 
@@ -203,7 +204,14 @@ def _after_pending(run: Run, last: Revision, said: str) -> Outcome:
     applied = not hooks and "pre-rollback" not in said
     if applied:
         return failed(f"helm left revision {last.number} pending-rollback after applying it: {said}", said=said)
-    run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    try:
+        run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    except UsageError as error:  # the storage driver offers no way to do it
+        return failed(
+            f"a pre-rollback hook of the target failed and no object was changed, but the record of revision "
+            f"{last.number} stays pending-rollback and blocks every upgrade: {error.message}. {error.next_step} "
+            f"Helm said: {said}"
+        )
     run.record(Kind.NOTE, Stage.COMMIT, "rollback", {"removed record": last.record, "because": "its hook failed"})
     return {**failed(f"a pre-rollback hook of the target failed, nothing was applied: {said}"), "untouched": True}
 

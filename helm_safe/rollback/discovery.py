@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, selects, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, namespace_of, selects, sequence
 from helm_safe.core.workloads import pod_selector, template_labels
 from helm_safe.model.errors import UsageError
 from helm_safe.model.judging import floors_of
@@ -22,9 +22,10 @@ from helm_safe.ports import TrafficRouter
 from helm_safe.rollback.context import World
 from helm_safe.rollback.gauge import Gauge
 from helm_safe.rollback.traffic import router_of
-from helm_safe.rollback.warmup import wanted_by, warm_up
+from helm_safe.rollback.warmup import Warmed, wanted_by, warm_up
 from helm_safe.routers import BUILTIN
 
+NO_PODS = "has no ready pods of its own"
 Routed = dict[str, tuple[ObjectRef, ...]]
 
 
@@ -75,12 +76,17 @@ def crooked(staging: Staging, live: Mapping[ObjectRef, Object], release: Release
     ]
     services = {door.service for door in staging.doors()}
     words += [
-        f"{ref} in namespace {ref.namespace} sends users to Service/{name} as well, and is not moved"
+        f"{ref}: it lies in namespace {ref.namespace}, sends users to Service/{name} as well, and is not moved"
         for ref, obj in live.items()
         if ref.namespace != release.namespace and (ref.group, ref.kind) in by_kind
         for name in sorted(services & _elsewhere(obj, release.namespace))
     ]
     return tuple(dict.fromkeys(words))
+
+
+def concerns(route: Object, release: Release) -> bool:
+    """Whether a route lies in the release's namespace or sends users to a Service there."""
+    return namespace_of(route) == release.namespace or bool(_elsewhere(route, release.namespace))
 
 
 def traffic_of(staging: Staging) -> Traffic:
@@ -177,11 +183,29 @@ class Search:
             return []
         return [pod for pod in found if _ready(pod)]
 
-    def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
-        """(name, ready pods, proof) of the Services beside this one in all its routes."""
+    def missing(self) -> str:
+        """Why there is no known-good backend, in words; call it only where `known_good` found none."""
+        flaws = [flaw for service, refs in sorted(self.own().items()) for flaw in self._flaws(service, refs)]
+        return "; ".join(flaws)
+
+    def _flaws(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[str]:
+        names = self._beside(service, refs)
+        if not names:
+            what = f"Service/{self.wanted} does not stand" if self.wanted else "no other Service stands"
+            yield f"{what} beside Service/{service} in every rule of {', '.join(map(str, refs))}"
+        for name in names:
+            pods = self._pods(name)
+            yield f"Service/{name} " + (f"has not proved itself: {self._warmed(pods).sentence}" if pods else NO_PODS)
+
+    def _beside(self, service: str, refs: tuple[ObjectRef, ...]) -> list[str]:
+        """Services beside this one in all its routes, only the one that a person named where one is."""
         by_kind = {router.kind: router for router in routers()}
         beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(self.live[ref], service) for ref in refs))
-        for name in sorted(beside & {self.wanted} if self.wanted else beside):
+        return sorted(beside & {self.wanted} if self.wanted else beside)
+
+    def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
+        """(name, ready pods, proof) of the backends that may carry all users."""
+        for name in self._beside(service, refs):
             pods = self._pods(name)
             proof = self._proof(name, pods) if pods else ""
             if proof:
@@ -192,8 +216,11 @@ class Search:
         if seen and seen.requests >= floors.minimum and (seen.error_share or 0) <= 1 - floors.success_rate:
             share = 100 * (seen.error_share or 0)
             return f"{seen.requests:.0f} requests of users within {seen.seconds:.0f} s, {share:.1f} % failed"
-        warmed = warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
+        warmed = self._warmed(pods)
         return warmed.sentence if warmed.verdict is Verdict.PASS else ""
+
+    def _warmed(self, pods: list[Object]) -> Warmed:
+        return warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
 
 
 def _ready(pod: Object) -> bool:

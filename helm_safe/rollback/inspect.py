@@ -6,24 +6,26 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from helm_safe.checks.run import needs
-from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.core.objects import Object, ObjectRef, gvk_of, ref_of
 from helm_safe.core.redact import hash_secret
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Forbidden, NotFound
 from helm_safe.model.evidence import evidence_of
-from helm_safe.model.holds import HOLDERS
+from helm_safe.model.holds import HOLDERS, holders
+from helm_safe.model.own import CannotStandBy
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
 from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
-from helm_safe.model.staging import staging_of
+from helm_safe.model.staging import Staging, staging_of
+from helm_safe.model.standby import standby_objects
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
-from helm_safe.rollback.discovery import crooked, routed, routers
+from helm_safe.rollback.discovery import concerns, crooked, routed, routers
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
 NO_RECORDS = "type!=helm.sh/release.v1"
@@ -73,7 +75,13 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         settings=settings,
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
-        permitted=_permissions(world.cluster, served, change, history.release),
+        permitted=_permissions(
+            world.cluster,
+            served,
+            change,
+            history.release,
+            permissions_to_stage(served, change, history.release, live.objects, staging),
+        ),
         staging=staging,
         crooked=crooked(staging, live.objects, history.release),
     )
@@ -99,9 +107,13 @@ class Live(NamedTuple):
 
 
 def list_live(cluster: Cluster, served: Served, change: Change, release: Release) -> Live:
-    """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace."""
+    """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace.
+
+    Of routes those of other namespaces too that send users to a Service of the release's, where they may be read.
+    """
     wanted = sorted(_to_list(served, change, release), key=lambda pair: (pair[0].plural, pair[1]))
-    answers = in_parallel(lambda pair: _list(cluster, *pair), wanted)
+    answers = in_parallel(lambda pair: _seen(cluster, *pair, release), wanted)
+    owned = {*change.current.objects, *change.target.objects}
     live: dict[ObjectRef, Object] = {}
     listed, denied = set(), {}
     for (resource, namespace), answer in zip(wanted, answers, strict=True):
@@ -111,7 +123,10 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
             continue
         if namespace in ("", release.namespace):
             listed.add(kind)
-        live.update({ref_of(obj): obj for obj in answer})
+        found = {ref_of(obj): obj for obj in answer}
+        if _everywhere(resource, namespace):
+            found = {ref: obj for ref, obj in found.items() if ref in owned or concerns(obj, release)}
+        live.update(found)
     return Live(live, frozenset(listed), denied)
 
 
@@ -122,11 +137,28 @@ def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Reso
             resource = served.of(obj)
             if resource:
                 found.add((resource, ref.namespace if resource.namespaced else ""))
-    for group, kind in (*needs(), *SCENE, *(router.kind for router in routers())):
+    for group, kind in (*needs(), *SCENE):
         resource = served.preferred(group, kind)
         if resource:
             found.add((resource, release.namespace if resource.namespaced else ""))
-    return found
+    routes = {router.kind for router in routers()}
+    found = {(resource, "" if _kind(resource) in routes else namespace) for resource, namespace in found}
+    return found | {(resource, "") for resource in (served.preferred(*kind) for kind in routes) if resource}
+
+
+def _kind(resource: Resource) -> tuple[str, str]:
+    return resource.gvk.group, resource.gvk.kind
+
+
+def _everywhere(resource: Resource, namespace: str) -> bool:
+    return resource.namespaced and not namespace
+
+
+def _seen(cluster: Cluster, resource: Resource, namespace: str, release: Release) -> list[Object] | str:
+    """Who may not look everywhere looks at the release's own namespace."""
+    found = _list(cluster, resource, namespace)
+    refused = isinstance(found, str) and _everywhere(resource, namespace)
+    return _list(cluster, resource, release.namespace) if refused else found
 
 
 def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Object] | str:
@@ -157,9 +189,18 @@ def applies_server_side(target: Revision, settings: Settings) -> bool:
     return target.server_side if mode == "auto" else mode == "true"
 
 
-def _permissions(cluster: Cluster, served: Served, change: Change, release: Release) -> Mapping[str, bool]:
+def _permissions(
+    cluster: Cluster, served: Served, change: Change, release: Release, staged: list[permissions.Permission]
+) -> Mapping[str, bool]:
     """Access reviews for what neither a list nor a dry run proves."""
-    asked = permissions.of_run(served, release, (change.current, change.target), deleted=change.removed, reads=needs())
+    asked = permissions.of_run(
+        served,
+        release,
+        (change.current, change.target),
+        deleted=change.removed,
+        reads=needs(),
+        staged=staged,
+    )
     listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
     ordered = permissions.to_review(asked, listed)
     answers = in_parallel(
@@ -167,6 +208,18 @@ def _permissions(cluster: Cluster, served: Served, change: Change, release: Rele
     )
     keys = [permission_key(each.verb, each.resource, each.subresource) for each in ordered]
     return dict(zip(keys, answers, strict=True))
+
+
+def permissions_to_stage(
+    served: Served, change: Change, release: Release, live: Mapping[ObjectRef, Object], staging: Staging
+) -> list[permissions.Permission]:
+    """What a standby of these workloads, or a known-good backend, asks for."""
+    try:
+        made = [gvk_of(obj) for obj in standby_objects(staging, change, live, "planned", release.name)]
+    except CannotStandBy:  # the checks say why
+        made = []
+    scalers = [ref_of(obj) for each in staging.staged for obj in holders(live.values(), each.workload)]
+    return list(permissions.of_staging(served, release, staging, made, scalers))
 
 
 def permission_key(verb: str, resource: Resource, subresource: str = "") -> str:

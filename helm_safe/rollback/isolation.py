@@ -47,19 +47,18 @@ def _search(world: World, release: Release, current: Revision, settings: Setting
 
 
 def _good(search: Search) -> KnownGood:
-    own = search.own()
-    if not own:
+    if not search.own():
+        kinds = ", ".join(sorted(kind for _, kind in (router.kind for router in routers())))
         raise UsageError(
             f"no route of namespace {search.release.namespace} sends users to a Service of release {search.release}",
-            "Only routes of the kinds in the README can be moved.",
+            f"Routes of these kinds can be moved: {kinds}.",
         )
     good = search.known_good()
     if good is None:
-        names = ", ".join(f"Service/{name}" for name in sorted(own))
-        what = f"Service/{search.wanted}" if search.wanted else "no backend"
         raise UsageError(
-            f"{what} beside {names} stands in all rules, has ready pods of its own and answered the warm-up requests",
-            "`--to SERVICE` names one; it must be a backend of the same rules, also with a weight of 0.",
+            f"there is nowhere to isolate the users of {search.release} to: {search.missing()}; nothing was touched",
+            "A backend with ready pods of another version must stand in the same rules, also with a weight of 0; "
+            "`--to SERVICE` names it.",
         )
     if good.ready < search.needed():
         raise Blocked(too_small(good, search.needed()), "Scale it up first.")

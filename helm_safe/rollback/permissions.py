@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL
-from helm_safe.core.objects import Object, ObjectRef, gvk_of, namespace_of
+from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of, namespace_of
 from helm_safe.model.resources import (
     CONFIG_MAPS,
     DAEMON_SETS,
     DEPLOYMENTS,
+    ENDPOINT_SLICES,
     EVENTS,
     LEASES,
     PODS,
@@ -20,6 +21,7 @@ from helm_safe.model.resources import (
 )
 from helm_safe.model.revisions import Release, Revision
 from helm_safe.model.snapshot import Resource, Served
+from helm_safe.model.staging import Staging
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")  # the order in which people read them
 HOOK_EVENTS = {"pre-rollback", "post-rollback"}
@@ -71,23 +73,52 @@ def of_run(
     reads: Iterable[tuple[str, str]],
     records: Resource = SECRETS,
     policy: bool = False,
+    staged: Iterable[Permission] = (),
 ) -> list[Permission]:
     """Every permission that a rollback between these revisions needs, each once.
 
     deleted: objects that the rollback may remove. reads: (group, kind) that the checks list; kinds that the server
     lacks are left out. records: the kind in which Helm keeps its records. policy: also to read the namespace's policy.
+    staged: what moving users in steps needs (`of_staging`).
     """
     rows = [
         *_rows(release, (*ALWAYS, Row(records, RECORDS), *((POLICY,) if policy else ()))),
         *_objects(served, revisions, deleted),
         *_hooks(served, release, revisions),
         *_reads(served, release, reads),
+        *staged,
     ]
     # Rows of discovery and our own constants describe one kind differently; group and plural identify it.
     unique = {
         (row.verb, row.resource.gvk.group, row.resource.plural, row.namespace, row.subresource): row for row in rows
     }
     return list(unique.values())
+
+
+def of_staging(
+    served: Served, release: Release, staging: Staging, made: Iterable[Gvk], scalers: Iterable[ObjectRef]
+) -> Iterator[Permission]:
+    """What moving users in steps needs; nothing where no workload is staged.
+
+    made: kinds of the objects that a standby consists of. scalers: the autoscalers that are held.
+    """
+    if not staging.staged:
+        return
+    routes = {(ref.group, ref.kind) for ref in staging.routes}
+    held = {(ref.group, ref.kind) for ref in scalers}
+    wanted = [
+        *((served.preferred(*kind), ("get", "patch")) for kind in sorted(routes | held)),
+        *((served.get(gvk), ("get", "create", "delete")) for gvk in sorted(set(made))),
+    ]
+    for resource, verbs in wanted:
+        if resource is not None:
+            yield from _rows(release, (Row(resource, verbs),))
+    yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
+
+
+def of_gateway(namespace: str) -> list[Permission]:
+    """To read the metrics of a gateway's own pods."""
+    return [Permission("list", PODS, namespace), Permission("get", PODS, namespace, "proxy")]
 
 
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:

@@ -20,7 +20,6 @@ from helm_safe.rollback.strategy import (
     after_rollback,
     after_watch,
     before_commit,
-    choose,
     floors,
     hold_users,
     holds,
@@ -33,11 +32,10 @@ from helm_safe.rollback.strategy import (
 FORWARD = {"API-REM-001", "PVC-SHR-001", "STS-IMM-001"}
 
 
-def build_plan(scene: Scene, findings: Sequence[Finding]) -> Plan:
-    """The whole course of a rollback. Raises UsageError for a strategy that was asked for and cannot be had."""
+def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding]) -> Plan:
+    """The whole course of a rollback by that strategy."""
     snapshot = scene.snapshot
     change, release = snapshot.change, snapshot.history.release
-    strategy, why = choose(scene)
     moved = traffic(strategy, scene)
     advice, reasons = _advice(findings)
     return Plan(

@@ -20,7 +20,7 @@ from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
 from helm_safe.rollback.planning import build_plan
 from helm_safe.rollback.runs import standing_isolation
-from helm_safe.rollback.strategy import Scene
+from helm_safe.rollback.strategy import Scene, choose
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,12 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     gauge = Gauge(world, release.namespace, services_of(current, target), settings)
     snapshot = gather(world, history, change, settings)
     gauge.close()
-    snapshot = replace(snapshot, blind=gauge.blind)
+    scene = _scene(world, snapshot, settings, gauge)
+    strategy, why = choose(scene)
+    # The checks judge what will be done: nothing is doubled, say, where no standby is made.
+    snapshot = replace(snapshot, blind=gauge.blind, settings=replace(settings, strategy=strategy))
     findings = tuple(run_checks(snapshot))
-    plan = build_plan(_scene(world, snapshot, settings, gauge), findings)
+    plan = build_plan(replace(scene, snapshot=snapshot), strategy, why, findings)
     return Prepared(history, evidence, number is None, snapshot, findings, plan)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from helm_safe.journal.secret_store import prune
 from helm_safe.model.errors import (
+    ClusterError,
     Forbidden,
     HelmSafeError,
     LostLease,
@@ -154,14 +155,17 @@ def _told_as_mid_run(run: Run) -> Iterator[None]:
         yield
     except LostLease:
         raise
-    except (Unreachable, Forbidden) as error:
+    except ClusterError as error:
+        if not isinstance(error, (Unreachable, Forbidden)):
+            run.lock.check()  # what looks odd after a takeover is the other process's doing
+        name = f"{run.release.name} -n {run.release.namespace}"
         raise OutcomeUnknown(
-            f"the run on release {run.release} stopped in the middle: {error.message}",
-            f"Mend that, then go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
-            "or put things back with `abort`.",
+            f"run {run.journal.run_id} of release {run.release} stopped in the middle: {error.message}",
+            f"Once that is mended, `helm safe-rollback resume {name}` goes on, and `abort` puts things back; "
+            "`status` tells how far it came.",
         ) from error
     except HelmSafeError:
-        run.lock.check()  # what looks odd after a takeover is the other process's doing
+        run.lock.check()
         raise
 
 

@@ -51,7 +51,10 @@ def unfinished_run(world: World, release: Release) -> RunState:
     state = latest_run(world, release)
     if state is None or not state.unfinished:
         ended = f" (the last one, {state.run_id}, ended {state.progress.end})" if state else ""
-        raise NotFound(f"no run is under way for release {release}{ended}")
+        raise NotFound(
+            f"no run is under way for release {release}{ended}",
+            f"`helm safe-rollback plan {release.name} -n {release.namespace}` shows what one would do.",
+        )
     return state
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helm_safe.model.events import Level
-from helm_safe.model.machine import safe_share
+from helm_safe.model.machine import Verdict, safe_share
 from helm_safe.model.plan import Stage, Step
 from helm_safe.rollback.commit import Outcome, passed
 from helm_safe.rollback.context import Run, safe_words
@@ -75,7 +75,8 @@ def go_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """After COMMIT: send everybody to the backend that has proved itself, and leave them there."""
-    recapture(run)
+    if run.progress.done.get("reassert", {}).get("verdict") != Verdict.PASS.value:
+        recapture(run)  # later, what stands in the routes are weights of RETURN, not what Helm wrote
     wrote = move(run, float(step.args["share"]))
     if wrote:
         run.tell(Stage.RETURN, "users go back to the backend that has proved itself", Level.WARNING)

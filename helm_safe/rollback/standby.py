@@ -101,7 +101,7 @@ def remove(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idem
     left = _wait_until_gone(run)
     if left:
         run.tell(step.stage, f"still ending: {', '.join(left)}", Level.WARNING)
-    return passed("the standby is gone" if refs else "there was no standby")
+    return passed(f"gone: {', '.join(map(str, refs))}" if refs else "nothing had been made")
 
 
 def watched(run: Run, stage: Stage) -> PodWatch:

@@ -13,6 +13,7 @@ from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
 
+CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
 """Percent on the restored pods: they are of the version that has just proved itself, so 1 % would tell nothing new."""
 
@@ -66,10 +67,10 @@ def _found(scene: Scene) -> tuple[str, str]:
         return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
     if scene.good and scene.good.ready >= _needed(scene):
         return "shift", f"a known-good backend already serves ({scene.good.proof})"
-    if scene.snapshot.crooked:
-        return "native", f"users cannot be moved in steps: {scene.snapshot.crooked[0]}"
     if scene.down:
         return "express", f"{scene.down}: steps would protect nobody"
+    if scene.snapshot.crooked and _accepted(scene.settings, CROOKED):
+        return "native", f"users cannot be moved in steps, as you accepted: {scene.snapshot.crooked[0]}"
     return "standby", f"revision {number} can prove itself beside the current one, with few users first"
 
 
@@ -195,7 +196,11 @@ def floors(strategy: str, scene: Scene, wanted: dict[str, int]) -> dict[str, int
 
 def too_small(good: KnownGood, needed: int) -> str:
     """Why not everybody can go there."""
-    return f"{good} has {good.ready} ready pods, {needed} serve now: it could not carry all users"
+    return f"{good} has too few ready pods to carry all users: {good.ready}, while {needed} serve now"
+
+
+def _accepted(settings: Settings, check: str) -> bool:
+    return check in settings.accept or any(waiver.check == check for waiver in settings.waivers)
 
 
 def _needed(scene: Scene) -> int:

@@ -18,7 +18,19 @@ from helm_safe.registry import resolve
 from tests.checks.cases import CASES
 from tests.checks.world import Case
 
-HELPERS = {"base", "run", "facts", "past", "immutability", "secrets", "missing", "migrations", "catalogue"}
+HELPERS = {
+    "base",
+    "run",
+    "facts",
+    "past",
+    "immutability",
+    "secrets",
+    "missing",
+    "migrations",
+    "catalogue",
+    "doubles",
+    "amounts",
+}
 
 
 def found(case: Case) -> list[Finding]:

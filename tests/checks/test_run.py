@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from helm_safe.model.policy import Waiver
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.registry import load
+from tests.checks.cases.standby import an_ordinary_web_server
 from tests.checks.world import NOW, accepting, deployment, obj, served, world
 
 
@@ -133,6 +136,18 @@ def test_a_kind_that_may_not_be_listed_leaves_its_checks_unverified() -> None:
     blind = [each for each in run_checks(snapshot) if each.status is Status.UNVERIFIED and each.object == "Secret"]
     assert {each.check for each in blind} == {"CFG-003", "CFG-004", "HOOK-001"}
     assert all("missing permission: list secrets" in each.evidence for each in blind)
+
+
+def test_a_kind_that_no_check_of_this_run_reads_may_stay_unread() -> None:
+    """Without a standby nobody asks for policies; with one, each check that does says so."""
+    guard = ("networking.k8s.io", "NetworkPolicy")
+    unread: dict[str, Any] = {"denied": {guard: "403"}, "served": served(deployment(), extra=[guard])}
+    assert [each for each in run_checks(missing_account(**unread)) if each.object == "NetworkPolicy"] == []
+    blind = [each for each in run_checks(replace(an_ordinary_web_server(), **unread)) if each.object == "NetworkPolicy"]
+    assert {(each.check, each.status) for each in blind} == {
+        ("STBY-002", Status.UNVERIFIED),
+        ("STBY-003", Status.UNVERIFIED),
+    }
 
 
 def test_a_kind_that_was_served_but_not_read_is_unverified() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.journal.secret_store import decode
@@ -18,9 +19,12 @@ from helm_safe.sandbox.demo.stage import RELEASE, Done, Stage
 from tests.faultproxy import FaultProxy, beside
 
 PODS = 2
-TWO_PODS = f"autoscaling.minReplicas={PODS}"
+NEVER_DOWN = '{"spec": {"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}}'
 TABLE = {0, 1, 2, 3, 4, 5}  # docs/exit-codes.md, without signals
-SECONDS = 150.0  # for a whole run, a takeover and an outage included
+SPECS = ("httproute", "horizontalpodautoscaler")
+STANDBY = "helm-safe.dev/role=standby"
+SECONDS = 240.0  # for a whole run, a takeover and an outage included
+OURS = f"fieldManager={MANAGED_BY}"  # a write with effect: a dry run begins with dryRun
 JOURNAL = rf"/secrets/helm-safe\.{RELEASE}\."
 
 
@@ -28,12 +32,15 @@ JOURNAL = rf"/secrets/helm-safe\.{RELEASE}\."
 class Strategy:
     """How a run is asked for. points: requests beyond those of every run, name -> (verb, path).
 
-    steps: those behind whose announcement a process is stopped.
+    steps: those behind whose announcement a process is stopped. policy: what stands in its file's `spec`, "" for none.
+    minimum: of the autoscaler; below the pods that run, there is something to hold.
     """
 
     flags: tuple[str, ...]
     points: dict[str, tuple[str, str]]
     steps: tuple[str, ...]
+    policy: str = ""
+    minimum: int = PODS
     scaled_away: bool = False
     """Whether somebody scales the pods to 0 first, which gives the native strategy something to write of its own."""
 
@@ -43,6 +50,7 @@ ANYWHERE = {
     "begin the journal": ("POST", r"/secrets(\?|$)"),
     "append to the journal": ("PATCH", JOURNAL),
     "read the history": ("GET", r"/secrets\?.*owner%3Dhelm"),
+    "try the target's objects": ("PATCH", r"\?dryRun=All"),
     "look at the pods": ("GET", r"/pods\?"),
 }
 STRATEGIES = {
@@ -50,10 +58,27 @@ STRATEGIES = {
         flags=("--strategy", "native"),
         points={
             "scale up": ("PATCH", rf"/deployments/{RELEASE}/scale"),
-            "forget us": ("PATCH", rf"/deployments/{RELEASE}(\?|$)"),
         },
         steps=("rollback", "replicas"),
         scaled_away=True,
+    ),
+    "standby": Strategy(
+        flags=("--strategy", "standby", "--steps", "50,100", "--accept", "GATE-001=no users in this test"),
+        points={
+            "hold the autoscaler": ("PATCH", rf"/horizontalpodautoscalers/{RELEASE}\?{OURS}"),
+            "make the standby's Service": ("POST", r"/services(\?|$)"),
+            "make the standby's Deployment": ("POST", r"/deployments(\?|$)"),
+            "read the route": ("GET", rf"/httproutes/{RELEASE}"),
+            "read the endpoints": ("GET", r"/endpointslices\?"),
+            "move the route": ("PATCH", rf"/httproutes/{RELEASE}\?{OURS}"),
+            "label a pod": ("PATCH", r"/pods/"),
+            "drain": ("PATCH", rf"/deployments/{RELEASE}/scale"),
+            "forget us": ("PATCH", rf"/httproutes/{RELEASE}$"),
+            "delete the standby": ("DELETE", r"/deployments/"),
+        },
+        steps=("standby", "shift 100", "drain", "rollback", "reassert", "routes", "remove"),
+        minimum=1,
+        policy="{metrics: {traefik: {labels: app=nobody}}}",  # without users no gateway has numbers
     ),
 }
 
@@ -64,7 +89,8 @@ class Troubled:
     def __init__(self, stage: Stage, proxy: FaultProxy, strategy: Strategy, folder: Path) -> None:
         self.stage = stage
         self.proxy = proxy
-        self.flags = strategy.flags
+        self.flags = (*strategy.flags, *policy_file(strategy.policy, folder))
+        self.before = self.specs()
         helm = beside(folder, stage.helm_path, stage.sandbox.kubeconfig)
         self.env = {**stage.env, "KUBECONFIG": str(proxy.kubeconfig), "HELM_BIN": str(helm)}
 
@@ -96,8 +122,25 @@ class Troubled:
         assert [row["status"] for row in self.stage.history()].count("deployed") == 1
         manifest = self.stage.helm("get", "manifest", RELEASE).stdout
         assert manifest == self.stage.helm("get", "manifest", RELEASE, "--revision", "1").stdout
-        shown = self.stage.kubectl("get", "deployment", RELEASE, "--show-managed-fields", "-o", "json").stdout
-        assert MANAGED_BY not in {entry["manager"] for entry in json.loads(shown)["metadata"]["managedFields"]}
+        assert self.specs() == self.before
+        for kind in (*SPECS, "deployment"):
+            shown = self.stage.kubectl("get", kind, RELEASE, "--show-managed-fields", "-o", "json").stdout
+            assert MANAGED_BY not in {entry["manager"] for entry in json.loads(shown)["metadata"]["managedFields"]}
+        assert self.stage.kubectl("get", "all,secrets,configmaps", "-l", STANDBY, "-o", "name").stdout == ""
+
+    def specs(self) -> dict[str, Any]:
+        """What a run moves and must put back exactly."""
+        found = {kind: self.stage.kubectl("get", kind, RELEASE, "-o", "json").stdout for kind in SPECS}
+        return {kind: json.loads(text)["spec"] for kind, text in found.items()}
+
+
+def policy_file(spec: str, folder: Path) -> tuple[str, ...]:
+    """The flag that names a policy with this `spec`; nothing where there is none."""
+    if not spec:
+        return ()
+    path = folder / "helm-safe.yaml"
+    path.write_text(f"{{apiVersion: helm-safe.dev/v1alpha1, kind: RollbackPolicy, spec: {spec}}}\n", encoding="utf-8")
+    return "--policy", str(path)
 
 
 @contextmanager
@@ -106,8 +149,12 @@ def troubled(sandbox: Sandbox, namespace: str, name: str, folder: Path) -> Itera
     strategy = STRATEGIES[name]
     stage = Stage(sandbox, 4, namespace)
     stage.env["XDG_STATE_HOME"] = str(folder / "state")
-    stage.deploy("1-good", TWO_PODS, pods=PODS)
-    stage.deploy("2-good", TWO_PODS, pods=PODS)
+    least = f"autoscaling.minReplicas={strategy.minimum}"
+    stage.deploy("1-good", least, pods=strategy.minimum)
+    stage.kubectl("patch", "hpa", RELEASE, "-p", NEVER_DOWN)
+    if strategy.minimum < PODS:
+        stage.kubectl("scale", f"deployment/{RELEASE}", f"--replicas={PODS}")
+    stage.deploy("2-good", least, pods=PODS)
     if strategy.scaled_away:
         stage.kubectl("scale", f"deployment/{RELEASE}", "--replicas=0")
         stage.await_pods(0)

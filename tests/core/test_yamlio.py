@@ -82,7 +82,7 @@ def test_aliases_are_copies() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("[" * 60000, "deeper"),
+        ("[" * 60000, "deeper|nesting depth"),  # newer parsers refuse it themselves
         ("- " * 60000, "deeper"),
         ("{a: " * 60000, "deeper"),
         (BOMB, "too many"),

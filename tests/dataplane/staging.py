@@ -55,7 +55,9 @@ class Case:
         return f"helm{self.major}{'-client-side' if self.client_side else ''}-{self.route}"
 
 
-CASES = [Case(*helm, route) for helm in ((3, False), (4, False), (4, True)) for route in ("equal", "different", "outside")]
+CASES = [
+    Case(*helm, route) for helm in ((3, False), (4, False), (4, True)) for route in ("equal", "different", "outside")
+]
 
 
 class Player(Stage):

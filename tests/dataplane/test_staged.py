@@ -9,9 +9,7 @@ import json
 import os
 import random
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -23,7 +21,6 @@ from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.numbers import calm_after
 from helm_safe.sandbox.demo.stage import RELEASE
 from tests.dataplane.staging import (
-    BROKEN,
     CASES,
     SHORT,
     STEPS,
@@ -34,7 +31,6 @@ from tests.dataplane.staging import (
     Story,
     after,
     before,
-    step_of,
     watched,
 )
 from tests.dataplane.verdict import complaints, failures
@@ -53,7 +49,7 @@ WORLDS = 3  # kills that are played side by side
 
 def some(everything: list[object], count: int) -> list[object]:
     """All in the full matrix, else a seeded sample."""
-    return everything if FULL else random.Random(SEED).sample(everything, count)  # noqa: S311 - no secret
+    return everything if FULL else random.Random(SEED).sample(everything, count)
 
 
 def tell(words: str) -> None:
@@ -230,7 +226,11 @@ def test_configuration_alone_is_cured_and_idle_pods_are_kept(sandbox: Sandbox, n
     player.release("1-good", *sets, pods=2)
     scaler = player.shown(HPA)
     player.await_route()
-    with FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy, witness(player) as seen, player.load(RATE) as load:
+    with (
+        FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy,
+        witness(player) as seen,
+        player.load(RATE) as load,
+    ):
         player.await_pods(4)  # the load makes it grow
         player.release("1-good", *sets, "config.SANDBOX_ROLE=broken", "config.SANDBOX_ERROR_RATE=40%", pods=None)
         assert list(failures(load.requests(), 0)) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -145,6 +146,14 @@ class Stage:
             revision=int(newest["revision"]),
             status=str(newest["status"]),
         )
+
+    def route_hash(self) -> str:
+        """What the release's HTTPRoute says, in twelve digits; "none" where there is no route."""
+        shown = self.kubectl("get", "httproute", RELEASE, "-o", "json", fails=True)
+        if shown.returncode:
+            return "none"
+        spec = json.dumps(json.loads(shown.stdout)["spec"], sort_keys=True)
+        return hashlib.sha256(spec.encode()).hexdigest()[:12]
 
     def history(self) -> list[dict[str, Any]]:
         """Helm's own words about its revisions, oldest first."""
