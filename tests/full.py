@@ -45,7 +45,8 @@ def parts(cache: Path) -> dict[str, Part]:
         "unit": [[*PYTEST, "-m", "not cluster and not dataplane"]],
         OLDEST: _oldest_kubernetes(cache / OLDEST),
         "cluster": [[*PYTEST, "-m", "cluster and not dataplane"]],
-        "dataplane": [[*PYTEST, "-m", "dataplane"]],
+        "dataplane": [[*PYTEST, "-m", "dataplane", "-k", "not killed"]],
+        "kills": [[*PYTEST, "-m", "dataplane", "-k", "killed"]],
     }
 
 

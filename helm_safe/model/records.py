@@ -83,6 +83,11 @@ class Progress:
     reason: str = ""
     last: Record | None = None
 
+    @property
+    def returned(self) -> bool:
+        """Whether the routes are back: users are on the release's own Services for good, the standby may be gone."""
+        return bool(self.done.get("routes", {}).get("verdict") == "pass")
+
 
 def fold(records: Iterable[Record], progress: Progress | None = None) -> Progress:
     """The state that the records describe, from `progress` on; total over any prefix of a run's journal."""
@@ -116,8 +121,8 @@ def _step(progress: Progress, record: Record) -> Progress:
 
 def _reopened(progress: Progress) -> Progress:
     plan = progress.plan
-    again = {Stage.WATCH, Stage.RETURN, Stage.CLEANUP}
-    anew = {step.id for step in (*plan.steps, *plan.hold) if step.stage in again} if plan else set()
+    again = set() if progress.returned else {Stage.WATCH, Stage.RETURN, Stage.CLEANUP}
+    anew = {step.id for step in plan.steps if step.stage in again} | {step.id for step in plan.hold} if plan else set()
     done = {
         step: result for step, result in progress.done.items() if step not in anew and result.get("verdict") != "fail"
     }

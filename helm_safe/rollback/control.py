@@ -132,6 +132,7 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         run = _take_over(held, settings)
         end = carry_out(run, request="abort")
         raise_for(run, end)
+        _refuse_success(release, end.value)
         return end
 
 
@@ -241,9 +242,13 @@ def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:
 
 
 def _ended(release: Release, state: RunState | None) -> bool:
-    if state and state.progress.end == EndState.SUCCEEDED.value:
-        raise NotFound(f"the run of {release} succeeded before it could be aborted")
+    _refuse_success(release, state.progress.end if state else "")
     return True
+
+
+def _refuse_success(release: Release, end: str) -> None:
+    if end == EndState.SUCCEEDED.value:
+        raise NotFound(f"the run of {release} succeeded before it could be aborted")
 
 
 def _notice(world: World, words: str) -> None:

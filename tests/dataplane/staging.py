@@ -30,10 +30,9 @@ spec:
   warm-up:
     path: /
 """
-STEPS = (
-    ["autopsy", "hold", "standby", "ready", "shift 10", "shift 100", "join", "drain", "forget", "rollback", "reassert"]
-    + ["replicas", "verify", "watch", "warm", "leave", "return 10", "return 50", "return 100", "routes", "remove"]
-    + ["release", "cleanup"]
+STEPS = tuple(
+    "autopsy|hold|standby|ready|shift 10|shift 100|join|drain|forget|rollback|reassert|replicas|verify|watch|warm|"
+    "leave|return 10|return 50|return 100|routes|remove|release|cleanup".split("|")
 )
 """Of a short run, asked for with SHORT."""
 SHORT = ("--steps", "10,100", "--bake", "1s")

@@ -1,15 +1,16 @@
 """The proof of the staged rollback with real requests: nobody notices COMMIT and RETURN, and every kill can be mended.
 
-By default a sample is played, seeded by HELM_SAFE_SEED; HELM_SAFE_FULL=1 plays everything, with more requests.
+By default a seeded sample is played (see tests/sampling.py); HELM_SAFE_FULL=1 plays everything, with more requests.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import sys
 import time
+import uuid
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
@@ -36,27 +37,22 @@ from tests.dataplane.staging import (
 from tests.dataplane.verdict import complaints, failures
 from tests.dataplane.witness import witness
 from tests.faultproxy import FaultProxy
+from tests.sampling import FULL, SEED
 
 pytestmark = pytest.mark.dataplane
-FULL = os.environ.get("HELM_SAFE_FULL") == "1"
-SEED = int(os.environ.get("HELM_SAFE_SEED") or random.SystemRandom().randrange(10_000))
 RATE = 60.0
 REQUESTS = 3000
 CALLS = 2.0  # API calls per second that watching may cost
 HPA = f"hpa/{RELEASE}"
-WORLDS = 3  # kills that are played side by side
-
-
-def some(everything: list[object], count: int) -> list[object]:
-    """All in the full matrix, else a seeded sample."""
-    return everything if FULL else random.Random(SEED).sample(everything, count)
+WORLDS = 4 if FULL else 3  # kills that are played side by side
 
 
 def tell(words: str) -> None:
     print(f"staged: {words}", file=sys.__stderr__, flush=True)
 
 
-@pytest.mark.parametrize("case", some(CASES, 2), ids=lambda case: f"{case}-seed{SEED}")
+@pytest.mark.matrix(2)
+@pytest.mark.parametrize("case", CASES, ids=str)
 def test_nobody_notices_commit_and_return(sandbox: Sandbox, namespace: str, tmp_path: Path, case: Case) -> None:
     player = Player(sandbox, case, namespace, tmp_path)
     first = player.release_both()
@@ -134,48 +130,62 @@ def test_the_same_harness_catches_a_plain_rollback(sandbox: Sandbox, namespace: 
 
 @dataclass(frozen=True)
 class Kill:
-    """kill -9 at a moment of a short run, then `verb` from a new shell."""
+    """kill -9 of a short run before a step (it was announced), after it (it was done) or at its gate; then `verb` from a
+    new shell.
+    """
 
     case: Case
-    name: str
-    at: Moment
-    verb: str
+    side: str
     step: str
+    verb: str
+
+    @property
+    def at(self) -> Moment:
+        if self.side == "at":
+            return watched(float(self.step.split()[1]))
+        return (before if self.side == "before" else after)(self.step)
 
     @property
     def late(self) -> bool:
         """Whether the native rollback may have run."""
-        return STEPS.index(self.step) >= STEPS.index("rollback")
+        return self.step in STEPS[STEPS.index("rollback") :]
+
+    @property
+    def returned(self) -> bool:
+        """Whether users are back for good."""
+        return self.step in STEPS[STEPS.index("remove") :] or (self.side, self.step) == ("after", "routes")
 
     def __str__(self) -> str:
-        return f"{self.case} killed {self.name}, {self.verb}"
+        return f"{self.case} killed {self.side} {self.step}, {self.verb}"
 
 
-def kills() -> list[Kill]:
-    """The two that everybody must be able to rely on, and a sample of all boundaries."""
-    plain = [case for case in CASES if case.route == "equal" and not case.client_side]
-    sides = [(before, "before"), (after, "after")]
-    everything: list[object] = [
-        Kill(case, f"{name} {step}", moment(step), verb, step)
-        for case, (moment, name), step, verb in product(plain, sides, STEPS[1:-1], ("resume", "abort"))
+def groups() -> list[list[Kill]]:
+    """The two kills that everybody must be able to survive, and a third one; in the full matrix every step, with each
+    Helm. Those of a group are played side by side.
+    """
+    three, four = (case for case in CASES if case.route == "equal" and not case.client_side)
+    fixed = [Kill(three, "at", "shift 10", "abort"), Kill(four, "after", "rollback", "resume")]
+    every = [
+        Kill(case, "before", step, ("resume", "abort")[(index + case.major) % 2])
+        for index, step in enumerate(STEPS[1:], start=1)
+        for case in (three, four)
     ]
-    fixed = [
-        Kill(plain[0], "at 10 %", watched(10), "abort", "shift 10"),
-        Kill(plain[1], "after COMMIT", after("rollback"), "resume", "rollback"),
-    ]
-    return [*fixed, *(each for each in some(everything, 1) if isinstance(each, Kill))]
+    anything = [Kill(*each) for each in product((three, four), ("before", "after"), STEPS[1:-1], ("resume", "abort"))]
+    kills = [*fixed, *(every if FULL else random.Random(SEED).sample(anything, 1))]
+    return [kills[start : start + WORLDS] for start in range(0, len(kills), WORLDS)]
 
 
-def test_killed_runs_are_mended_from_a_new_shell(sandbox: Sandbox, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", groups(), ids=lambda kills: f"{kills[0].side} {kills[0].step}")
+def test_killed_runs_are_mended_from_a_new_shell(sandbox: Sandbox, tmp_path: Path, kills: list[Kill]) -> None:
     """Several side by side, each in a namespace of its own: a run mostly waits."""
     with ThreadPoolExecutor(WORLDS) as pool:
-        told = list(pool.map(lambda each: mended(sandbox, each[1], tmp_path / str(each[0])), enumerate(kills())))
+        told = list(pool.map(lambda each: mended(sandbox, each[1], tmp_path / str(each[0])), enumerate(kills)))
     assert [words for words in told if words] == [], f"seed {SEED}"
 
 
 def mended(sandbox: Sandbox, kill: Kill, folder: Path) -> str:
     """What was not as it must be, "" when all was."""
-    namespace = f"kill-{folder.name}-{os.getpid()}"
+    namespace = f"kill-{uuid.uuid4().hex[:8]}"
     player = Player(sandbox, kill.case, namespace, folder)
     began = time.monotonic()
     try:
@@ -196,24 +206,33 @@ def play_kill(player: Player, kill: Kill) -> None:
         story = player.play(*SHORT, at=kill.at)
         assert story.struck, story
         killed = time.monotonic()
-        done = player.safe(kill.verb, RELEASE, fails=True)
-        told = f"{done.returncode}\n{done.stdout}\n{done.stderr}\n{story}"
-        if kill.verb == "abort" and kill.late:
-            assert done.returncode == 5, told
-            time.sleep(3)
-            assert list(failures(load.requests(), killed)) == [], told
-            done = player.safe("resume", RELEASE, fails=True)
-            told = f"{told}\n{done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode == 0, told
-    assert seen.dark() == [], told
-    if STEPS.index(kill.step) > STEPS.index("shift 100") and (kill.verb == "resume" or kill.late):
-        assert list(failures(load.requests(), killed)) == [], told
+        told = [str(story), *mend(player, kill)]
+        time.sleep(2)
+    words = "\n".join(told)
+    assert seen.dark() == [], words
+    if kill.step in STEPS[STEPS.index("join") :] and (kill.verb == "resume" or kill.late):
+        assert list(failures(load.requests(), killed)) == [], words
     if kill.verb == "abort" and not kill.late:
         standing = player.standing()
-        assert (standing.replicas, standing.ready, standing.revision) == (4, 4, 2), told
+        assert (standing.replicas, standing.ready, standing.revision) == (4, 4, 2), words
         assert_clean(player, route, scaler)
     else:
         assert_end(player, route, scaler)
+
+
+def mend(player: Player, kill: Kill) -> Iterator[str]:
+    """What a person does afterwards; an abort after COMMIT leaves users on proven pods, and then it is gone on with."""
+    late_abort = kill.verb == "abort" and kill.late
+    expected = {True: 2, False: 5}[kill.returned] if late_abort else 0
+    done = player.safe(kill.verb, RELEASE, fails=True)
+    yield f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == expected, f"exit {done.returncode}: {done.stdout}\n{done.stderr}"
+    if expected == 2:
+        assert "succeeded before it could be aborted" in done.stderr
+    if expected == 5:
+        done = player.safe("resume", RELEASE, fails=True)
+        yield f"{done.stdout}\n{done.stderr}"
+        assert done.returncode == 0, f"exit {done.returncode}: {done.stdout}\n{done.stderr}"
 
 
 def test_configuration_alone_is_cured_and_idle_pods_are_kept(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:

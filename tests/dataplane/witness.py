@@ -11,6 +11,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import groupby
 from typing import NamedTuple
 
 from helm_safe.core.objects import Object, dig, labels_of, mapping, name_of, sequence
@@ -59,16 +60,12 @@ class Witness:
     def routes_written(self) -> int:
         """How many different rules the routes had."""
         rules = [json.dumps(dig(each.obj, "spec", "rules")) for each in self.history() if each.key[0] == "HTTPRoute"]
-        return sum(one != other for one, other in zip(rules, rules[1:], strict=False)) + bool(rules)
+        return sum(1 for _ in groupby(rules))
 
     def replicas(self) -> list[int]:
         """The counts that the release's Deployment was asked for, one after the other."""
-        counts = [
-            int(dig(each.obj, "spec", "replicas") or 0)
-            for each in self.history()
-            if each.key == ("Deployment", RELEASE) and not each.gone
-        ]
-        return [one for index, one in enumerate(counts) if index == 0 or counts[index - 1] != one]
+        states = [each.obj for each in self.history() if each.key == ("Deployment", RELEASE) and not each.gone]
+        return [count for count, _ in groupby(int(dig(obj, "spec", "replicas") or 0) for obj in states)]
 
     def dark(self) -> list[str]:
         """Moments in which a route sent users to a Service without a ready endpoint, or to nobody at all."""
