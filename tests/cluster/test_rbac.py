@@ -11,6 +11,7 @@ import pytest
 
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Stage
+from tests.cluster.troubled import policy_file
 
 pytestmark = pytest.mark.cluster
 USER = "limited"
@@ -39,6 +40,14 @@ def stands_against(done: Any) -> str:
     return json.dumps([each for each in findings if each["status"] != "pass" and each["severity"] != "info"])
 
 
+def bind(stage: Stage, role: dict[str, Any]) -> None:
+    """Give the role, as `rbac` printed it, to the limited user."""
+    grant(stage, role)
+    name, where = role["metadata"]["name"], role["metadata"]["namespace"]
+    command = ("kubectl", "-n", where, "create", "rolebinding", f"{name}-{stage.namespace}", f"--role={name}")
+    stage.call(*command, f"--user={USER}")
+
+
 @pytest.mark.timeout(240)
 def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
     sandbox: Sandbox, namespace: str, tmp_path: Path
@@ -50,9 +59,7 @@ def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
     theirs = powerless(stage, tmp_path)
     assert "forbidden" in theirs.safe("plan", RELEASE, "1", fails=True).stderr.lower()
 
-    grant(stage, role)
-    name = role["metadata"]["name"]
-    stage.kubectl("create", "rolebinding", name, f"--role={name}", f"--user={USER}")
+    bind(stage, role)
     policy = tmp_path / "helm-safe.yaml"
     policy.write_text("{apiVersion: helm-safe.dev/v1alpha1, kind: RollbackPolicy}\n", encoding="utf-8")
     planned = ("plan", RELEASE, "1", "-o", "json")
@@ -67,5 +74,42 @@ def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
 
     grant(stage, role)
     theirs.safe(RELEASE, "1", "--yes", "--bake", "2s")
+    standing = stage.standing()
+    assert (standing.ready, standing.revision, standing.status) == (1, 3, "deployed")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.dataplane
+def test_a_whole_staged_run_with_exactly_the_roles(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    """A Role for the release's namespace and one for the gateway's, under load; none for the rest of the cluster."""
+    stage = Stage(sandbox, 4, namespace)
+    stage.deploy("1-good", "autoscaling.minReplicas=1", pods=1)
+    stage.deploy("2-good", "autoscaling.minReplicas=1", pods=1)
+    stage.await_route()
+    flags = policy_file("{metrics: {traefik: {namespace: sandbox-gateway}}}", tmp_path)
+    ours, gateways = json.loads(stage.safe("rbac", RELEASE, "1", "-o", "json", *flags).stdout)["items"]
+    assert (gateways["kind"], gateways["metadata"]["namespace"]) == ("Role", "sandbox-gateway")
+    theirs = powerless(stage, tmp_path)
+    bind(stage, ours)
+    staged = ("--strategy", "standby", "--steps", "50,100", *flags)
+    planned = ("plan", RELEASE, "1", "-o", "json", *staged)
+    try:
+        assert "GATE-001" in stands_against(theirs.safe(*planned, fails=True))
+        bind(stage, gateways)
+        whole = stands_against(theirs.safe(*planned, fails=True))
+        assert "GATE-001" not in whole
+        for rule in ours["rules"]:
+            grant(stage, {**ours, "rules": [each for each in ours["rules"] if each is not rule]})
+            said = stands_against(theirs.safe(*planned, fails=True))
+            if rule["resources"] != ["configmaps"]:  # for a policy that no file names
+                assert said != whole, f"nobody misses {rule}"
+        grant(stage, ours)
+        with stage.load(rate=40, seconds=300):
+            done = theirs.safe(RELEASE, "1", "--yes", "--bake", "2s", *staged, fails=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        name = gateways["metadata"]["name"]
+        doomed = (f"role/{name}", f"rolebinding/{name}-{namespace}")
+        stage.call("kubectl", "-n", "sandbox-gateway", "delete", "--ignore-not-found", *doomed)
     standing = stage.standing()
     assert (standing.ready, standing.revision, standing.status) == (1, 3, "deployed")
