@@ -189,11 +189,11 @@ def _reads(served: Served, release: Release, reads: Iterable[tuple[str, str]]) -
 
 
 def _role(namespace: str, permissions: list[Permission], release: Release) -> Object:
-    metadata: dict[str, Any] = {"name": f"helm-safe-{release.name}", "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
+    # Elsewhere a release of the same name in another namespace must not share the name.
+    name = release.name if namespace == release.namespace else f"{release.namespace}-{release.name}"
+    metadata: dict[str, Any] = {"name": f"helm-safe-{name}", "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
     if namespace:
         metadata["namespace"] = namespace
-    else:
-        metadata["name"] = f"helm-safe-{release.namespace}-{release.name}"
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role" if namespace else "ClusterRole",

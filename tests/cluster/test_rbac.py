@@ -29,7 +29,7 @@ def powerless(stage: Stage, tmp_path: Path) -> Stage:
 
 
 def grant(stage: Stage, role: dict[str, Any]) -> None:
-    stage.kubectl("apply", "-f", "-", feed=json.dumps(role))
+    stage.call("kubectl", "apply", "-f", "-", feed=json.dumps(role))
 
 
 def stands_against(done: Any) -> str:
@@ -44,8 +44,7 @@ def bind(stage: Stage, role: dict[str, Any]) -> None:
     """Give the role, as `rbac` printed it, to the limited user."""
     grant(stage, role)
     name, where = role["metadata"]["name"], role["metadata"]["namespace"]
-    command = ("kubectl", "-n", where, "create", "rolebinding", f"{name}-{stage.namespace}", f"--role={name}")
-    stage.call(*command, f"--user={USER}")
+    stage.call("kubectl", "-n", where, "create", "rolebinding", name, f"--role={name}", f"--user={USER}")
 
 
 @pytest.mark.timeout(240)
@@ -109,7 +108,7 @@ def test_a_whole_staged_run_with_exactly_the_roles(sandbox: Sandbox, namespace: 
         assert done.returncode == 0, done.stdout + done.stderr
     finally:
         name = gateways["metadata"]["name"]
-        doomed = (f"role/{name}", f"rolebinding/{name}-{namespace}")
-        stage.call("kubectl", "-n", "sandbox-gateway", "delete", "--ignore-not-found", *doomed)
+        doomed = ("delete", "--ignore-not-found", f"role/{name}", f"rolebinding/{name}")
+        stage.call("kubectl", "-n", "sandbox-gateway", *doomed)
     standing = stage.standing()
     assert (standing.ready, standing.revision, standing.status) == (1, 3, "deployed")
