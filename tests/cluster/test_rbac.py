@@ -47,6 +47,11 @@ def bind(stage: Stage, role: dict[str, Any]) -> None:
     stage.call("kubectl", "-n", where, "create", "rolebinding", name, f"--role={name}", f"--user={USER}")
 
 
+def without(verb: str, resource: str, rule: dict[str, Any]) -> dict[str, Any]:
+    concerned = resource in rule["resources"]
+    return {**rule, "verbs": [each for each in rule["verbs"] if each != verb]} if concerned else rule
+
+
 @pytest.mark.timeout(240)
 def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
     sandbox: Sandbox, namespace: str, tmp_path: Path
@@ -102,6 +107,10 @@ def test_a_whole_staged_run_with_exactly_the_roles(sandbox: Sandbox, namespace: 
             said = stands_against(theirs.safe(*planned, fails=True))
             if rule["resources"] != ["configmaps"]:  # for a policy that no file names
                 assert said != whole, f"nobody misses {rule}"
+        grant(stage, {**ours, "rules": [without("patch", "pods", rule) for rule in ours["rules"]]})
+        assert "patch pods" in stands_against(theirs.safe(*planned, fails=True))
+        native = theirs.safe(*planned, "--strategy", "native", fails=True)
+        assert "patch pods" not in stands_against(native)
         grant(stage, ours)
         with stage.load(rate=40, seconds=300):
             done = theirs.safe(RELEASE, "1", "--yes", "--bake", "2s", *staged, fails=True)
