@@ -64,6 +64,8 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     live = list_live(world.cluster, served, change, history.release)
     where = routed(live.objects, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
+    moves = settings.strategy not in ("native", "express")
+    needed = permissions_to_stage(served, change, history.release, live.objects, staging) if moves else []
     return Snapshot(
         history=history,
         change=change,
@@ -75,13 +77,7 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         settings=settings,
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
-        permitted=_permissions(
-            world.cluster,
-            served,
-            change,
-            history.release,
-            permissions_to_stage(served, change, history.release, live.objects, staging),
-        ),
+        permitted=_permissions(world.cluster, served, change, history.release, needed),
         staging=staging,
         crooked=crooked(staging, live.objects, history.release),
     )
@@ -202,7 +198,7 @@ def _permissions(
         staged=staged,
     )
     listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
-    ordered = permissions.to_review(asked, listed)
+    ordered = permissions.to_review(asked, listed, staged)
     answers = in_parallel(
         lambda each: cluster.allowed(each.verb, each.resource, each.namespace, each.subresource), ordered
     )
