@@ -95,7 +95,11 @@ def safe_share(plan: Plan, progress: Progress) -> float | None:
     None: the captured weights. Before COMMIT those, or the isolation where the run isolated; after it whatever has
     proved itself, which is never the release's own Service until RETURN has put the routes back.
     """
-    if plan.traffic is None or "routes" in progress.done:
+    if plan.traffic is None or passed(progress, "routes"):
         return None
-    isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
-    return 100.0 if committed(progress) or isolated else None
+    return 100.0 if committed(progress) or passed(progress, "isolate") else None
+
+
+def passed(progress: Progress, step: str) -> bool:
+    """Whether a step is done, and well."""
+    return bool(progress.done.get(step, {}).get("verdict") == Verdict.PASS.value)
