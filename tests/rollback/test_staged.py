@@ -305,8 +305,8 @@ def test_promote_ends_a_step_early(tmp_path: Path) -> None:
     when(made, "10 % of the users to the standby", ask(made, "promote"))
     begin(made, bake="200s")
     done = progress_of(made).done
-    assert done["shift 10"]["message"].startswith("promoted by a person")
-    assert not done["shift 100"]["message"].startswith("promoted")
+    assert "promoted by a person" in done["shift 10"]["message"]
+    assert "promoted" not in done["shift 100"]["message"]
     assert_restored(made, PLAIN)
 
 
@@ -316,10 +316,11 @@ def test_promote_ends_a_step_early(tmp_path: Path) -> None:
     "words", ["bring up revision 1", "10 % of the users to the standby", "100 % of the users to the standby"]
 )
 def test_abort_before_commit(tmp_path: Path, mode: str, words: str) -> None:
-    """The running process puts everything back; that is a success of `abort`."""
+    """The running process puts everything back: a success of `abort`, and exit 1 of the run that did not roll back."""
     made = simple(tmp_path, mode)
     when(made, words, ask(made, "abort"))
-    begin(made)
+    with pytest.raises(RunFailed, match="aborted by another process"):
+        begin(made)
     assert progress_of(made).end == EndState.ABORTED.value
     assert_untouched(made)
 
@@ -329,7 +330,8 @@ def test_abort_of_a_shift_keeps_the_isolation(tmp_path: Path) -> None:
     """Users stay with the known-good backend, also when the broken workload was at 0 already."""
     made = known_good(tmp_path, "ssa")
     when(made, f"scale Deployment/{NAME} to 0", ask(made, "abort"))
-    begin(made)
+    with pytest.raises(RunFailed, match="aborted by another process"):
+        begin(made)
     assert progress_of(made).end == EndState.ABORTED.value
     assert made.weights() == {NAME: 0, STABLE: 100}
     assert_untouched(made)
