@@ -138,12 +138,12 @@ class ShopHelm(Helm):
         self._revisions[RELEASE] = [*known, pending]
         self.late = (self.cluster.clock() + AT_WORK, history.last, target)
         self.cluster.photograph("while helm is at work")
-        self.late, self.killed = None, 1
+        self.late, self.killed = None, self.killed + 1
         self.cluster.photograph("helm killed before it wrote anything")
         with suppress(Conflict):
             self.change(history.last, target)
             self.cluster.photograph("helm killed after it wrote everything")
-        self.cluster.objects, self._revisions[RELEASE], self.killed = before, known, 0
+        self.cluster.objects, self._revisions[RELEASE], self.killed = before, known, self.killed - 1
 
 
 @dataclass
