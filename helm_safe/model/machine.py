@@ -98,9 +98,4 @@ def safe_share(plan: Plan, progress: Progress) -> float | None:
     """
     if plan.traffic is None or progress.returned:
         return None
-    return 100.0 if committed(progress) or passed(progress, "isolate") else None
-
-
-def passed(progress: Progress, step: str) -> bool:
-    """Whether a step is done, and well."""
-    return bool(progress.done.get(step, {}).get("verdict") == Verdict.PASS.value)
+    return 100.0 if committed(progress) or progress.passed("isolate") else None

@@ -86,7 +86,11 @@ class Progress:
     @property
     def returned(self) -> bool:
         """Whether the routes are back: users are on the release's own Services for good, the standby may be gone."""
-        return bool(self.done.get("routes", {}).get("verdict") == "pass")
+        return self.passed("routes")
+
+    def passed(self, step: str) -> bool:
+        """Whether a step is done, and well."""
+        return bool(self.done.get(step, {}).get("verdict") == "pass")
 
 
 def fold(records: Iterable[Record], progress: Progress | None = None) -> Progress:

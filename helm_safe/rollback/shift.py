@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from helm_safe.model.events import Level
-from helm_safe.model.machine import passed as has_passed
 from helm_safe.model.machine import safe_share
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.resources import WORKLOADS
@@ -88,7 +87,7 @@ def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - i
 
     The restored pods are that once RETURN is over, and users stay with them.
     """
-    if not has_passed(run.progress, "reassert"):
+    if not run.progress.passed("reassert"):
         recapture(run)  # later, what stands in the routes are weights of RETURN, not what Helm wrote
     wrote = move(run, safe_share(run.plan, run.progress))
     if wrote:

@@ -30,8 +30,8 @@ spec:
   warm-up:
     path: /
 """
-STEPS = tuple(
-    [
+STEPS = (
+    *(
         "autopsy",
         "hold",
         "standby",
@@ -43,19 +43,9 @@ STEPS = tuple(
         "forget",
         "rollback",
         "reassert",
-        "replicas",
-        "verify",
-        "watch",
-        "warm",
-        "leave",
-        "return 10",
-        "return 50",
-        "return 100",
-        "routes",
-        "remove",
-        "release",
-        "cleanup",
-    ]
+    ),
+    *("replicas", "verify", "watch", "warm", "leave", "return 10", "return 50", "return 100", "routes", "remove"),
+    *("release", "cleanup"),
 )
 """Of a short run, asked for with SHORT."""
 SHORT = ("--steps", "10,100", "--bake", "1s")
