@@ -30,9 +30,30 @@ spec:
   warm-up:
     path: /
 """
-STEPS = tuple(
-    "autopsy|hold|standby|ready|shift 10|shift 100|join|drain|forget|rollback|reassert|replicas|verify|watch|warm|"
-    "leave|return 10|return 50|return 100|routes|remove|release|cleanup".split("|")
+STEPS = (
+    "autopsy",
+    "hold",
+    "standby",
+    "ready",
+    "shift 10",
+    "shift 100",
+    "join",
+    "drain",
+    "forget",
+    "rollback",
+    "reassert",
+    "replicas",
+    "verify",
+    "watch",
+    "warm",
+    "leave",
+    "return 10",
+    "return 50",
+    "return 100",
+    "routes",
+    "remove",
+    "release",
+    "cleanup",
 )
 """Of a short run, asked for with SHORT."""
 SHORT = ("--steps", "10,100", "--bake", "1s")
