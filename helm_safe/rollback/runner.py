@@ -32,6 +32,7 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
+MEASURED = ("wanted", "actual", "waited")  # what a gate leaves in its outcome, for those who read the events
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -102,7 +103,8 @@ def _do(run: Run, action: Do) -> None:
     run.record(Kind.DONE, step.stage, step.id, outcome)
     good = outcome["verdict"] == Verdict.PASS.value
     words = str(outcome.get("message") or outcome.get("reason"))
-    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id)
+    measured = {name: outcome[name] for name in MEASURED if outcome.get(name) is not None}
+    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id, **measured)
 
 
 def _finish(run: Run, action: Finish) -> EndState:

@@ -31,21 +31,29 @@ spec:
     path: /
 """
 STEPS = (
-    *(
-        "autopsy",
-        "hold",
-        "standby",
-        "ready",
-        "shift 10",
-        "shift 100",
-        "join",
-        "drain",
-        "forget",
-        "rollback",
-        "reassert",
-    ),
-    *("replicas", "verify", "watch", "warm", "leave", "return 10", "return 50", "return 100", "routes", "remove"),
-    *("release", "cleanup"),
+    "autopsy",
+    "hold",
+    "standby",
+    "ready",
+    "shift 10",
+    "shift 100",
+    "join",
+    "drain",
+    "forget",
+    "rollback",
+    "reassert",
+    "replicas",
+    "verify",
+    "watch",
+    "warm",
+    "leave",
+    "return 10",
+    "return 50",
+    "return 100",
+    "routes",
+    "remove",
+    "release",
+    "cleanup",
 )
 """Of a short run, asked for with SHORT."""
 SHORT = ("--steps", "10,100", "--bake", "1s")
@@ -176,16 +184,8 @@ class Story:
 
     def gates(self) -> list[Gate]:
         """The gates of the run, in order."""
-        found, since = [], None
-        for each in self.events:
-            data = each.get("data", {})
-            if "waited" in data and since is None:
-                since = self._at(each) - float(data["waited"])
-            step = step_of(each)
-            if step and since is not None:
-                found.append(Gate(step, since, self._at(each)))
-            since = None if step else since
-        return found
+        ends = [each for each in self.events if step_of(each) and "waited" in each["data"]]
+        return [Gate(step_of(each), self._at(each) - float(each["data"]["waited"]), self._at(each)) for each in ends]
 
     def _at(self, event: dict[str, Any]) -> float:
         return datetime.fromisoformat(event["at"]).timestamp() - time.time() + time.monotonic()
@@ -224,11 +224,6 @@ def before(step: str, steps: Sequence[str] = STEPS) -> Moment:
     """The journal announces the step: its title is told right behind the end of the step in front of it."""
     previous = steps[steps.index(step) - 1]
     return lambda events: len(events) > 1 and step_of(events[-2]) == previous
-
-
-def watched(share: float) -> Moment:
-    """The gate at that share has looked once."""
-    return lambda events: events[-1].get("data", {}).get("wanted") == share
 
 
 def _filters(header: str) -> list[str]:

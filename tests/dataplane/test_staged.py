@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 import sys
 import time
 import uuid
@@ -32,7 +33,6 @@ from tests.dataplane.staging import (
     Story,
     after,
     before,
-    watched,
 )
 from tests.dataplane.verdict import complaints, failures
 from tests.dataplane.witness import witness
@@ -43,6 +43,7 @@ pytestmark = pytest.mark.dataplane
 RATE = 60.0
 REQUESTS = 3000
 CALLS = 2.0  # API calls per second that watching may cost
+WRITTEN = 1.5  # seconds after a step's announcement: its weights are written, and settle for 3 s
 HPA = f"hpa/{RELEASE}"
 WORLDS = 4 if FULL else 3  # kills that are played side by side
 
@@ -130,8 +131,8 @@ def test_the_same_harness_catches_a_plain_rollback(sandbox: Sandbox, namespace: 
 
 @dataclass(frozen=True)
 class Kill:
-    """kill -9 of a short run before a step (it was announced), after it (it was done) or at its gate; then `verb` from a
-    new shell.
+    """kill -9 of a short run before a step (it was announced), after it (it was done) or in it; then `verb` from a new
+    shell.
     """
 
     case: Case
@@ -141,9 +142,12 @@ class Kill:
 
     @property
     def at(self) -> Moment:
-        if self.side == "at":
-            return watched(float(self.step.split()[1]))
-        return (before if self.side == "before" else after)(self.step)
+        return (after if self.side == "after" else before)(self.step)
+
+    def strike(self, process: subprocess.Popen[str]) -> None:
+        if self.side == "in":
+            time.sleep(WRITTEN)
+        process.kill()
 
     @property
     def late(self) -> bool:
@@ -164,7 +168,7 @@ def groups() -> list[list[Kill]]:
     Helm. Those of a group are played side by side.
     """
     three, four = (case for case in CASES if case.route == "equal" and not case.client_side)
-    fixed = [Kill(three, "at", "shift 10", "abort"), Kill(four, "after", "rollback", "resume")]
+    fixed = [Kill(three, "in", "shift 10", "abort"), Kill(four, "after", "rollback", "resume")]
     every = [
         Kill(case, "before", step, ("resume", "abort")[(index + case.major) % 2])
         for index, step in enumerate(STEPS[1:], start=1)
@@ -203,9 +207,11 @@ def play_kill(player: Player, kill: Kill) -> None:
     route = player.release_both()
     scaler = player.shown(HPA)
     with player.load(30.0, seconds=400) as load, witness(player) as seen:
-        story = player.play(*SHORT, at=kill.at)
-        assert story.struck, story
+        story = player.play(*SHORT, at=kill.at, then=kill.strike)
         killed = time.monotonic()
+        assert story.struck, story
+        if kill.side == "in":
+            assert [ref["weight"] for ref in player.route()["spec"]["rules"][0]["backendRefs"]] == [90, 10], story
         told = [str(story), *mend(player, kill)]
         time.sleep(2)
     words = "\n".join(told)
@@ -282,7 +288,7 @@ def test_another_writers_edit_stops_the_run_and_stays(sandbox: Sandbox, namespac
     patch = json.dumps([{"op": "test", "path": path, "value": 90}, {"op": "replace", "path": path, "value": 42}])
 
     def interfere(_: object) -> None:
-        time.sleep(1.5)  # the weights are written right behind the announcement, and then given 3 s to settle
+        time.sleep(WRITTEN)
         player.kubectl("patch", f"httproute/{RELEASE}", "--type=json", "-p", patch)
 
     with witness(player) as seen, player.load(30.0):
