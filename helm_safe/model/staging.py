@@ -175,9 +175,7 @@ def _shared(
     for name in sorted({door.service for each in staged for door in each.doors}):
         selector = mapping(services[name], "spec", "selector")
         owners = [
-            str(ref)
-            for ref in serving(objects)
-            if selects(selector, labels_of(pod_template(objects[ref]) or {}))
+            str(ref) for ref in serving(objects) if selects(selector, labels_of(pod_template(objects[ref]) or {}))
         ]
         if len(owners) > 1:
             yield name, tuple(sorted(owners))

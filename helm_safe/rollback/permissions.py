@@ -132,9 +132,7 @@ def to_review(
     users in steps (`staged`), are not dry-run.
     """
     ours = {_identity(each) for each in staged}
-    return [
-        each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))
-    ]
+    return [each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))]
 
 
 def _identity(each: Permission) -> tuple[str, ...]:
