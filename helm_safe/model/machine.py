@@ -98,5 +98,4 @@ def safe_share(plan: Plan, progress: Progress) -> float | None:
     """
     if plan.traffic is None or progress.returned:
         return None
-    isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
-    return 100.0 if committed(progress) or isolated else None
+    return 100.0 if committed(progress) or progress.passed("isolate") else None

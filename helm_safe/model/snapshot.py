@@ -83,7 +83,7 @@ class Snapshot:
     listed, with the reason. dry_run: answers per target object, absent where it was not asked. permitted: answers of
     access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock. staging: which workloads get
     a standby. crooked: why a route to them cannot be split, a sentence each. blind: why the gateway's numbers cannot be
-    had, "" when they can.
+    had, "" when they can. near: kinds of routes of which those of other namespaces may not be listed.
     """
 
     history: History
@@ -100,6 +100,7 @@ class Snapshot:
     staging: Staging = field(default_factory=Staging)
     crooked: tuple[str, ...] = ()
     blind: str = ""
+    near: tuple[str, ...] = ()
 
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""

@@ -71,7 +71,9 @@ def rollback(run: Run, step: Step, again: bool) -> Outcome:
         history = _settle(run, history)
         if _is_copy(history.last, target):
             return passed(f"had run: revision {history.last.number} is live", revision=history.last.number)
-    _refuse_if_moved(run, history, again=again)
+    _refuse_if_moved(run, history, target, again=again)
+    if history.last.number > _expected(run) and _unfinished(history.last):
+        history = _go_back(run)
     result = _native(run, target_number, _options(run))
     after = run.world.releases.history(run.release)
     return _judge_record(run, history.last, target, after.last, result)
@@ -146,14 +148,43 @@ def _server_side(run: Run) -> str:
     return _options(run).server_side
 
 
-def _refuse_if_moved(run: Run, history: History, *, again: bool) -> None:
-    """Somebody else's upgrade since PLAN would be undone unseen: stop before the write."""
-    expected = run.plan.settings["last"] + (1 if "repair" in run.progress.done else 0)
-    if history.last.number != expected and not again:
+def _expected(run: Run) -> int:
+    """The last revision as this run left it before its native rollback."""
+    return int(run.plan.settings["last"]) + (1 if "repair" in run.progress.done else 0)
+
+
+def _refuse_if_moved(run: Run, history: History, target: Revision, *, again: bool) -> None:
+    """Somebody else's upgrade since PLAN would be undone unseen: stop before the write. What an earlier try of this run
+    left is of its two revisions.
+    """
+    current = history.get(run.plan.current)
+    ours = {target.manifest, current.manifest if current else target.manifest} if again else set()
+    moved = [each for each in history.revisions if each.number > _expected(run) and each.manifest not in ours]
+    if moved:
         raise Blocked(
-            f"revision {history.last.number} of release {run.release} appeared since the plan was made",
+            f"revision {moved[-1].number} of release {run.release} appeared since the plan was made",
             "Somebody else works on this release. Look at `helm history`, then plan again.",
         )
+
+
+def _unfinished(revision: Revision) -> bool:
+    return revision.status.pending or revision.status is RevisionStatus.FAILED
+
+
+def _go_back(run: Run) -> History:
+    """Where an earlier try of this run ended in the middle: back to the revision that it left, without hooks.
+
+    Helm compares with the last record, whatever became of it, and would leave out what that try had not written.
+    """
+    _native(run, run.plan.current, NativeOptions(no_hooks=True, server_side=_server_side(run)))
+    history = run.world.releases.history(run.release)
+    if not _is_copy(history.last, history.get(run.plan.current)):
+        raise OutcomeUnknown(
+            f"revision {history.last.number} of release {run.release} is {history.last.status.value}, and returning to "
+            f"revision {run.plan.current} first, to roll back whole, did not succeed",
+            f"`helm history {run.release.name} -n {run.release.namespace}` tells; then resume or abort.",
+        )
+    return history
 
 
 def _settle(run: Run, history: History) -> History:

@@ -26,6 +26,7 @@ from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
 """Seconds between two looks: pods, workloads, routes and the gateway's counters cost at most 2 calls a second."""
+IDLE = 8.0  # seconds after which nobody is taken to be there: a bake tells what users met, and there are none
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
 
 Windows = Mapping[str, Window]
@@ -81,7 +82,8 @@ class Gate:
                 return self._passed(f"{self._words(judgements)}; promoted by a person", waited)
             if self._enough(health, judgements, waited >= bake):
                 return self._passed(self._words(judgements), waited)
-            if waited >= bake and health.verdict is Verdict.PASS and self._starved(judgements, deadline):
+            patience = bake if self.actual() is not None else min(bake, IDLE)
+            if waited >= patience and health.verdict is Verdict.PASS and self._starved(judgements, deadline):
                 decided = self._without_users(judgements, waited)
                 if decided:
                     return decided

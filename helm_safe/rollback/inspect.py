@@ -64,6 +64,8 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     live = list_live(world.cluster, served, change, history.release)
     where = routed(live.objects, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
+    moves = settings.strategy not in ("native", "express")
+    needed = permissions_to_stage(served, change, history.release, live.objects, staging) if moves else []
     return Snapshot(
         history=history,
         change=change,
@@ -71,17 +73,12 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         live=live.objects,
         listed=live.listed,
         denied=live.denied,
+        near=live.near,
         helm=world.releases.version(),
         settings=settings,
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
-        permitted=_permissions(
-            world.cluster,
-            served,
-            change,
-            history.release,
-            permissions_to_stage(served, change, history.release, live.objects, staging),
-        ),
+        permitted=_permissions(world.cluster, served, change, history.release, needed),
         staging=staging,
         crooked=crooked(staging, live.objects, history.release),
     )
@@ -99,11 +96,15 @@ def _proven_contents(cluster: Cluster, release: Release) -> dict[str, str]:
 
 
 class Live(NamedTuple):
-    """Live objects by reference, the (group, kind) pairs listed whole, and those that may not be listed."""
+    """Live objects by reference, the (group, kind) pairs listed whole, and those that may not be listed.
+
+    near: kinds of routes that may be listed in the release's own namespace only.
+    """
 
     objects: dict[ObjectRef, Object]
     listed: frozenset[tuple[str, str]]
     denied: dict[tuple[str, str], str]
+    near: tuple[str, ...] = ()
 
 
 def list_live(cluster: Cluster, served: Served, change: Change, release: Release) -> Live:
@@ -112,7 +113,12 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
     Of routes those of other namespaces too that send users to a Service of the release's, where they may be read.
     """
     wanted = sorted(_to_list(served, change, release), key=lambda pair: (pair[0].plural, pair[1]))
-    answers = in_parallel(lambda pair: _seen(cluster, *pair, release), wanted)
+    answers = in_parallel(lambda pair: _list(cluster, *pair), wanted)
+    near = []
+    for number, (resource, namespace) in enumerate(wanted):
+        if _everywhere(resource, namespace) and isinstance(answers[number], str):
+            answers[number] = _list(cluster, resource, release.namespace)
+            near.append(resource.gvk.kind)
     owned = {*change.current.objects, *change.target.objects}
     live: dict[ObjectRef, Object] = {}
     listed, denied = set(), {}
@@ -127,7 +133,7 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
         if _everywhere(resource, namespace):
             found = {ref: obj for ref, obj in found.items() if ref in owned or concerns(obj, release)}
         live.update(found)
-    return Live(live, frozenset(listed), denied)
+    return Live(live, frozenset(listed), denied, tuple(near))
 
 
 def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Resource, str]]:
@@ -141,24 +147,13 @@ def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Reso
         resource = served.preferred(group, kind)
         if resource:
             found.add((resource, release.namespace if resource.namespaced else ""))
-    routes = {router.kind for router in routers()}
-    found = {(resource, "" if _kind(resource) in routes else namespace) for resource, namespace in found}
-    return found | {(resource, "") for resource in (served.preferred(*kind) for kind in routes) if resource}
-
-
-def _kind(resource: Resource) -> tuple[str, str]:
-    return resource.gvk.group, resource.gvk.kind
+    routes = {resource for resource in (served.preferred(*router.kind) for router in routers()) if resource}
+    beside = {(resource, release.namespace) for resource in routes}
+    return (found - beside) | {(resource, "") for resource in routes}
 
 
 def _everywhere(resource: Resource, namespace: str) -> bool:
     return resource.namespaced and not namespace
-
-
-def _seen(cluster: Cluster, resource: Resource, namespace: str, release: Release) -> list[Object] | str:
-    """Who may not look everywhere looks at the release's own namespace."""
-    found = _list(cluster, resource, namespace)
-    refused = isinstance(found, str) and _everywhere(resource, namespace)
-    return _list(cluster, resource, release.namespace) if refused else found
 
 
 def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Object] | str:
@@ -202,7 +197,7 @@ def _permissions(
         staged=staged,
     )
     listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
-    ordered = permissions.to_review(asked, listed)
+    ordered = permissions.to_review(asked, listed, staged)
     answers = in_parallel(
         lambda each: cluster.allowed(each.verb, each.resource, each.namespace, each.subresource), ordered
     )

@@ -23,6 +23,8 @@ def notes(strategy: str, scene: Scene, moved: Traffic | None) -> Iterator[str]:
         yield f"{ref} is left alone: its pods do not change"
     for route in moved.routes if moved else ():
         yield f"{route.ref}: {fate(scene, route.ref)}"
+    for kind in scene.snapshot.near if moved else ():
+        yield f"{kind} of other namespaces: you may not list them, so nobody looked whether one sends users here"
     if strategy == "standby" and scene.rate > 0:
         minimum = scene.settings.resolved.value("gates.minimum-requests")
         yield "until a decision, " + decision_words(scene.rate, scene.settings.steps[0] / 100, minimum)

@@ -88,11 +88,7 @@ def of_run(
         *_reads(served, release, reads),
         *staged,
     ]
-    # Rows of discovery and our own constants describe one kind differently; group and plural identify it.
-    unique = {
-        (row.verb, row.resource.gvk.group, row.resource.plural, row.namespace, row.subresource): row for row in rows
-    }
-    return list(unique.values())
+    return list({_identity(row): row for row in rows}.values())
 
 
 def of_staging(
@@ -127,12 +123,21 @@ def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:
     return set[ObjectRef]().union(*each) - each[0].intersection(*each) if each else set()
 
 
-def to_review(permissions: Iterable[Permission], listed: Collection[tuple[str, str]]) -> list[Permission]:
+def to_review(
+    permissions: Iterable[Permission], listed: Collection[tuple[str, str]], staged: Iterable[Permission] = ()
+) -> list[Permission]:
     """Those that nothing else of PLAN proves. listed: (group, kind) that PLAN lists.
 
-    The dry runs prove that the release's own objects may be written; the objects of the run itself are not dry-run.
+    The dry runs prove that the release's own objects may be written; the objects of the run itself, and what moves
+    users in steps (`staged`), are not dry-run.
     """
-    return [each for each in permissions if not _listed(each, listed) and not _tried(each)]
+    ours = {_identity(each) for each in staged}
+    return [each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))]
+
+
+def _identity(each: Permission) -> tuple[str, ...]:
+    """Rows of discovery and our own constants describe one kind differently; group and plural identify it."""
+    return each.verb, each.resource.gvk.group, each.resource.plural, each.namespace, each.subresource
 
 
 def _listed(each: Permission, listed: Collection[tuple[str, str]]) -> bool:
@@ -189,11 +194,11 @@ def _reads(served: Served, release: Release, reads: Iterable[tuple[str, str]]) -
 
 
 def _role(namespace: str, permissions: list[Permission], release: Release) -> Object:
-    metadata: dict[str, Any] = {"name": f"helm-safe-{release.name}", "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
+    # Elsewhere a release of the same name in another namespace must not share the name.
+    name = release.name if namespace == release.namespace else f"{release.namespace}-{release.name}"
+    metadata: dict[str, Any] = {"name": f"helm-safe-{name}", "labels": {MANAGED_BY_LABEL: MANAGED_BY}}
     if namespace:
         metadata["namespace"] = namespace
-    else:
-        metadata["name"] = f"helm-safe-{release.namespace}-{release.name}"
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role" if namespace else "ClusterRole",

@@ -56,7 +56,9 @@ class PodWatch:
         if bad:
             return bad
         up = all(health.verdict is Verdict.PASS for health in healths)
-        return Health(Verdict.PASS if up else Verdict.INCONCLUSIVE, self.said)
+        if up:
+            return Health(Verdict.PASS, self.said)
+        return Health(Verdict.INCONCLUSIVE, "; ".join([self.said, *(each.message for each in trouble[:1])]))
 
     def pods(self) -> list[Object]:
         """The pods that are watched now."""
@@ -72,7 +74,7 @@ class PodWatch:
         return {str(ref_of(obj)): obj for items in lists for obj in items}
 
     def _trouble(self, pods: list[Object]) -> list[Health]:
-        """Pods that restart or wait for what will not come, once that has lasted."""
+        """Pods that restart or wait for what will not come: FAIL once that has lasted."""
         now, found = self.run.world.clock.monotonic(), []
         for pod in pods:
             words = trouble_of(pod) or (
@@ -84,8 +86,8 @@ class PodWatch:
             since = self.trouble_since.setdefault(name_of(pod), now)
             if now - since == 0:
                 self.run.tell(self.stage, redact(words), Level.WARNING)
-            if restarts_of(pod) >= 3 or (now - since >= TROUBLE_GRACE and trouble_of(pod)):
-                found.append(Health(Verdict.FAIL, redact(words)))
+            lasts = restarts_of(pod) >= 3 or (now - since >= TROUBLE_GRACE and trouble_of(pod))
+            found.append(Health(Verdict.FAIL if lasts else Verdict.INCONCLUSIVE, redact(words)))
         return found
 
     def _logs(self, watched: dict[str, list[Object]]) -> Health | None:

@@ -135,10 +135,17 @@ def raise_for(run: Run, state: EndState) -> None:
         )
     raise RunFailed(
         f"the rollback of release {release} stopped before the release was touched: {reason}",
-        f"Everything is as it was; users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}."
-        if run.plan.traffic
-        else "Nothing was changed. Mend the cause and run it again.",
+        _put_back(run),
     )
+
+
+def _put_back(run: Run) -> str:
+    """How things stand after a stop before COMMIT, and what next."""
+    if run.plan.traffic is None:
+        return "Nothing was changed. Mend the cause and run it again."
+    both_bad = any(outcome.get("both_bad") for outcome in run.progress.done.values())
+    advice = " Look at what both revisions share, such as a database or configuration." if both_bad else ""
+    return f"Everything is as it was; users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}.{advice}"
 
 
 def _where(run: Run, stuck: dict[str, Any] | None) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -63,13 +65,19 @@ def there(stage: Stage, *objects: Object) -> Iterator[None]:
 @contextmanager
 def altered(stage: Stage, kind: str, operation: Object) -> Iterator[None]:
     """The release's object of that kind with one JSON patch operation, for the time of the block."""
-    before = json.loads(stage.kubectl("get", kind, RELEASE, "-o", "json").stdout)["spec"]
-    stage.kubectl("patch", kind, RELEASE, "--type=json", "-p", json.dumps([operation]))
+    shown = stage.kubectl("get", kind, RELEASE, "--show-managed-fields", "-o", "json").stdout
+    before = json.loads(shown)
+
+    def write(operation: Object) -> None:
+        stage.kubectl("patch", kind, RELEASE, "--type=json", "-p", json.dumps([operation]))
+
+    write(operation)
     try:
         yield
     finally:
-        back = [{"op": "replace", "path": "/spec", "value": before}]
-        stage.kubectl("patch", kind, RELEASE, "--type=json", "-p", json.dumps(back))
+        write({"op": "replace", "path": "/spec", "value": before["spec"]})
+        # Without this kubectl would own the fields, and Helm's server-side apply would stop at them.
+        write({"op": "replace", "path": "/metadata/managedFields", "value": before["metadata"]["managedFields"]})
 
 
 def thing(stage: Stage, api: str, kind: str, name: str, **body: Any) -> Object:
@@ -214,15 +222,78 @@ def test_nowhere_to_isolate_to(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "words"),
-    [(CRASHES, "the standby does not come up"), (NEVER_READY, "the standby was not up in time")],
-    ids=["crashes", "is never ready"],
+    ("target", "timeout", "words"),
+    [
+        (CRASHES, "60s", "the standby does not come up: Pod/checkout-api-standby-"),
+        (CRASHES, "10s", "0/2 ready; Pod/checkout-api-standby-"),
+        (NEVER_READY, "15s", "the standby was not up in time: Deployment/checkout-api-standby: 0/2 ready"),
+    ],
+    ids=["crashes", "crashes and time is short", "is never ready"],
 )
-def test_a_standby_that_does_not_come_up(stage: Stage, blind: tuple[str, ...], target: str, words: str) -> None:
+def test_a_standby_that_does_not_come_up(
+    stage: Stage, blind: tuple[str, ...], target: str, timeout: str, words: str
+) -> None:
     """It stops before COMMIT, and everything is as it was."""
     before = state(stage)
-    asked = (RELEASE, target, "--yes", "--bake", "1s", "--strategy", "standby", "--timeout", "20s", *blind)
+    asked = (RELEASE, target, "--yes", "--bake", "1s", "--strategy", "standby", "--timeout", timeout, *blind)
     done = stage.safe(*asked, fails=True)
     assert_said(done, 1, words, "stopped before the release was touched", "Everything is as it was")
     assert state(stage) == before
     assert stage.kubectl("get", "all", "-l", STANDBY, "-o", "name").stdout == ""
+
+
+@pytest.mark.dataplane
+@pytest.mark.timeout(240)
+def test_a_target_that_is_bad_too(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    """Both revisions fail two of five requests: the first gate stops the run and says that a rollback does not help."""
+    stage = Stage(sandbox, 4, namespace)
+    stage.env["XDG_STATE_HOME"] = str(tmp_path)
+    stage.deploy("1-broken-40", "autoscaling.minReplicas=2", pods=2)
+    stage.deploy("2-broken-40", "autoscaling.minReplicas=2", pods=2)
+    stage.await_route()
+    before = state(stage)
+    with stage.load(rate=40):
+        time.sleep(4)
+        asked = (RELEASE, "1", "--yes", "--strategy", "standby", "--steps", "50,100", "--bake", "10s")
+        done = stage.safe(*asked, fails=True)
+    assert_said(
+        done, 1, "at 50 %", "a rollback does not help", "users are at the weights of before", "both revisions share"
+    )
+    assert "100 % of the users to the standby" not in done.stdout.partition("begins")[2]
+    assert state(stage)[0] == before[0]
+
+
+def test_two_routes_move_together_and_other_backends_keep_their_share(
+    sandbox: Sandbox, namespace: str, tmp_path: Path, blind: tuple[str, ...]
+) -> None:
+    """Weights that do not sum to 100 stay in proportion; a stop in between puts both routes back exactly."""
+    stage = Stage(sandbox, 4, namespace)
+    stage.env["XDG_STATE_HOME"] = str(tmp_path)
+    stage.deploy("1-good", "autoscaling.minReplicas=1", pods=1)
+    stage.deploy("2-good", "autoscaling.minReplicas=1", pods=1)
+    third = {"name": "other", "port": 80, "weight": 2}
+    two = route(stage, "second", {**OWN, "weight": 5}, third)
+    with there(stage, service(stage, "other"), deployment(stage, "other", app="other"), two):
+        before = state(stage)
+        seen: list[tuple[Any, ...]] = []
+        asked = (RELEASE, "1", "--yes", "--strategy", "standby", "--steps", "50,100", "--bake", "1h", *blind)
+        command = [sys.executable, "-m", "helm_safe", *asked, "-n", namespace]
+        with subprocess.Popen(command, env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and len(seen) < 2:
+                seen = [each for each in (weights(stage, name) for name in (RELEASE, "second")) if len(each) > 1]
+                seen = [each for each in seen if f"{RELEASE}-standby" in dict(each)]
+                time.sleep(0.5)
+            aborted = stage.safe("abort", RELEASE, fails=True)
+            run.communicate(timeout=60)
+        assert aborted.returncode == 0, aborted.stderr
+        assert seen == [
+            ((RELEASE, 50), (f"{RELEASE}-standby", 50)),
+            ((RELEASE, 250), ("other", 200), (f"{RELEASE}-standby", 250)),  # 5 + 2 of before
+        ]
+        assert state(stage) == before
+
+
+def weights(stage: Stage, name: str) -> tuple[Any, ...]:
+    spec = json.loads(stage.kubectl("get", "httproute", name, "-o", "json").stdout)["spec"]
+    return tuple((each["name"], each["weight"]) for each in spec["rules"][0]["backendRefs"])

@@ -13,12 +13,14 @@ from helm_safe.sandbox.demo.stage import Stage
 
 pytestmark = pytest.mark.dataplane
 GOOD, BROKEN, RELEASE = "1-cold-4", "2-broken-40", "checkout-api"
+POLICY = "{apiVersion: helm-safe.dev/v1alpha1, kind: RollbackPolicy, spec: {gates: {minimum-requests: 10}}}"
 
 
 @pytest.fixture(params=[3, 4], ids=["helm3", "helm4"])
 def stage(request: pytest.FixtureRequest, sandbox: Sandbox, namespace: str) -> Stage:
-    """Revision 1 good, revision 2 broken behind green probes."""
+    """Revision 1 good, revision 2 broken behind green probes; the namespace's policy believes few requests."""
     made = Stage(sandbox, request.param, namespace)
+    made.kubectl("create", "configmap", "helm-safe-policy", f"--from-literal=helm-safe.yaml={POLICY}")
     made.deploy(GOOD)
     made.deploy(BROKEN)
     made.await_route()

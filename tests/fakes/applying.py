@@ -24,14 +24,14 @@ def server_side(resource: Resource, key: Key, live: Object | None, wanted: Objec
 def client_side(key: Key, live: Object | None, before: Object | None, wanted: Object, now: datetime) -> Object:
     """Helm 3: a three-way merge with the live object; of a custom resource only what differs between the manifests."""
     if live is None:
-        return rules.managed({}, rules.fresh(wanted, now), MANAGER, apply=False)
+        return rules.managed({}, rules.fresh(wanted, now), MANAGER, now)
     if key[0] in CUSTOM:
         new = merging.merge(live, _difference(before or {}, wanted))
     else:
         new = merging.strategic(live, {name: part for name, part in wanted.items() if name != "status"})
         for path in set(merging.leaves(before or {})) - set(merging.leaves(wanted)):
             merging.drop(new, path)
-    return rules.managed(live, new, MANAGER, apply=False) if new != live else live
+    return rules.managed(live, new, MANAGER, now) if new != live else live
 
 
 def _difference(before: Any, after: Any) -> Any:

@@ -331,7 +331,7 @@ class FakeCluster:
         for kept in ("uid", "creationTimestamp", "resourceVersion", "generation", "name", "namespace"):
             if kept in base["metadata"]:
                 new["metadata"][kept] = base["metadata"][kept]
-        return rules.managed(base, new, manager, apply=False)
+        return rules.managed(base, new, manager, self.clock())
 
     def _store(self, key: Key, obj: Object, event: str) -> Object:
         old = self.objects.get(key)

@@ -24,16 +24,22 @@ HASH = "pod-template-hash"
 
 
 class Behaviour(NamedTuple):
-    """What the pods of an image do. errors: 0..1, requests that fail. start: seconds until they are ready."""
+    """What the pods of an image do.
+
+    errors: 0..1, requests of users that fail. polite: the path of the probe answers all the same. start: seconds until
+    they are ready.
+    """
 
     ready: bool = True
     errors: float = 0.0
+    polite: bool = False
     start: float = 3.0
     crashes: bool = False
 
 
 GOOD = Behaviour()
 FAILING = Behaviour(errors=0.4)
+POLITE = Behaviour(errors=0.4, polite=True)
 DEAD = Behaviour(ready=False)
 CRASHING = Behaviour(ready=False, crashes=True)
 
@@ -76,6 +82,13 @@ class Controllers:
             for route in self._of("HTTPRoute"):
                 self._accept(route)
 
+    def evict(self, name: str) -> None:
+        """Let other pods take the place of those of a Deployment."""
+        for pod in self._of("Pod"):
+            if dig(pod, "metadata", "ownerReferences", 0, "name") == name:
+                self._remove(pod)
+        self.run()
+
     def behind(self, namespace: str, service: str) -> list[Behaviour]:
         """What the ready endpoints of a Service do, those lent by slices of others included."""
         ips = {
@@ -97,7 +110,7 @@ class Controllers:
             raise Missing(f'pods "{name}" not found', status=404, reason="NotFound")
         if not _is_ready(pod):
             return Proxied(0, {}, b"connection refused", 0.0)
-        return Proxied(500 if behaviour.errors else 200, {}, b"ok", 0.02)
+        return Proxied(500 if behaviour.errors and not behaviour.polite else 200, {}, b"ok", 0.02)
 
     # --- inside ---
 
@@ -158,8 +171,7 @@ class Controllers:
                 mode = str(dig(config or {}, "data", "mode"))
                 if mode in self.behaviours:
                     return self.behaviours[mode]
-        tag = str(spec["containers"][0]["image"]).rpartition(":")[2]
-        return self.behaviours.get(tag, GOOD)
+        return self.behaviours.get(tag_of({"spec": spec}), GOOD)
 
     def _grown(self, pod: Object) -> Object:
         """The pod as it is by now."""
@@ -262,6 +274,11 @@ class Controllers:
 def weight_of(ref: Object) -> int:
     """The weight of a backend of a route; an absent one is 1."""
     return int(ref.get("weight", 1))
+
+
+def tag_of(pod: Object) -> str:
+    """The tag of a pod's image."""
+    return str(dig(pod, "spec", "containers", 0, "image")).rpartition(":")[2]
 
 
 def _backends(route: Object) -> Iterator[dict[str, Any]]:

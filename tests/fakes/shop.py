@@ -8,25 +8,30 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from helm_safe.core.annotations import ROLE_LABEL
 from helm_safe.core.objects import Object, ObjectRef, labels_of, name_of, namespace_of, ref_of, sequence
+from helm_safe.model.errors import Conflict
 from helm_safe.model.policy import Resolved
+from helm_safe.model.revisions import History, Revision, RevisionStatus
 from helm_safe.model.snapshot import Resource
-from helm_safe.ports import MetricProvider
+from helm_safe.ports import MetricProvider, NativeResult
 from helm_safe.rollback.context import World
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.controllers import FAILING, Behaviour, Controllers, weight_of
 from tests.fakes.gateway import Gateway
+from tests.fakes.releases import Failure
 from tests.fakes.runs import RELEASE, START, FakeClock, FakeReporter, Helm
 
 NAME, NAMESPACE = RELEASE.name, RELEASE.namespace
 WRITES = frozenset({"create", "patch", "delete"})
 PODS = 4
+AT_WORK = timedelta(seconds=150)
 BROKEN: Mapping[str, Behaviour] = {"2": FAILING}
 
 
@@ -85,7 +90,7 @@ class Camera:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.photos: list[tuple[str, Shop]] = []
-        self._last: tuple[int, int] = (-1, -1)
+        self._last = (-1, -1, -1)
 
     def __deepcopy__(self, memo: object) -> None:
         """A copy of a shop has no camera."""
@@ -93,12 +98,52 @@ class Camera:
 
     def shoot(self, words: str) -> None:
         cluster, helm = self.shop.cluster, self.shop.helm
-        now = (cluster._version, len(helm.calls))
+        now = (cluster._version, len(helm.calls), helm.killed)
         if now != self._last:
             self._last = now
             cluster.reads.clear()
             cluster._events.clear()
             self.photos.append((words, copy.deepcopy(self.shop)))
+
+
+class ShopHelm(Helm):
+    """A Helm whose process is a process: it lives on when ours is killed, or is killed as well.
+
+    late: what it does when its time has come. killed: calls that never ended.
+    """
+
+    late: tuple[datetime, Revision, Revision] | None = None
+    killed = 0
+
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        if self.late and self.cluster.clock() >= self.late[0]:
+            _, before, target = self.late
+            self.late = None
+            self.change(before, target)
+            self._supersede(RELEASE)
+            self.set(RELEASE, before.number + 1, status=RevisionStatus.DEPLOYED)
+
+    def _carry_out(self, history: History, target: Revision, failure: Failure | None) -> NativeResult:
+        self._film(history, target)
+        return super()._carry_out(history, target, failure)
+
+    def _film(self, history: History, target: Revision) -> None:
+        """The moments in the middle of a native rollback: its record is there, its objects are not all."""
+        assert isinstance(self.cluster, ShopCluster)
+        if self.cluster.camera is None:
+            return
+        before, known = dict(self.cluster.objects), list(self._revisions[RELEASE])
+        pending = self._copy(RELEASE, history.last, target, RevisionStatus.PENDING_ROLLBACK)
+        self._revisions[RELEASE] = [*known, pending]
+        self.late = (self.cluster.clock() + AT_WORK, history.last, target)
+        self.cluster.photograph("while helm is at work")
+        self.late, self.killed = None, self.killed + 1
+        self.cluster.photograph("helm killed before it wrote anything")
+        with suppress(Conflict):
+            self.change(history.last, target)
+            self.cluster.photograph("helm killed after it wrote everything")
+        self.cluster.objects, self._revisions[RELEASE], self.killed = before, known, self.killed - 1
 
 
 @dataclass
@@ -107,7 +152,7 @@ class Shop:
 
     world: World
     cluster: ShopCluster
-    helm: Helm
+    helm: ShopHelm
     clock: FakeClock
     gateway: Gateway
     controllers: Controllers
@@ -169,7 +214,8 @@ def shop(
     gateway = Gateway(cluster, controllers)
     cluster.controllers, cluster.on_write = controllers, controllers.on_write
     clock.passing = [gateway.wait, controllers.wait]
-    helm = Helm(cluster, mode, now=clock.now, after=controllers.run)
+    helm = ShopHelm(cluster, mode, now=clock.now, after=controllers.run)
+    clock.passing.append(helm.wait)
     for obj in beside:
         cluster.put(obj)
     chart = {ref_of(obj): obj for obj in (*beside, *after)}

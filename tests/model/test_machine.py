@@ -98,7 +98,7 @@ def test_once_users_are_back_nothing_moves_them_again() -> None:
     failed = fold([record(Kind.DONE, "cleanup", verdict="fail", reason="x")], back)
     assert next_action(plan, failed) == Finish(EndState.FAILED, "x")
     reopened = fold([record(Kind.END, state="FAILED", reason="x"), record(Kind.REOPEN)], failed)
-    assert next_action(plan, reopened) == Do(steps[4])
+    assert next_action(plan, reopened) == Do(steps[4], again=True)
     stuck = fold([record(Kind.DONE, "routes", verdict="fail", reason="x")], back)
     assert next_action(plan, stuck) == Do(KEEP)
 

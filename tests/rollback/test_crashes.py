@@ -12,12 +12,14 @@ import os
 import random
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
+from functools import partial
 
 import pytest
 
 from helm_safe.model.errors import HelmSafeError, NotFound, PersonNeeded
-from helm_safe.model.machine import committed
+from helm_safe.model.machine import committed, stopping
 from helm_safe.model.plan import EndState
 from helm_safe.rollback import control
 from helm_safe.rollback.runs import latest_run
@@ -39,7 +41,9 @@ from tests.rollback.scenes import (
 
 FULL = bool(os.environ.get("HELM_SAFE_FULL"))
 SEED = os.environ.get("HELM_SAFE_SEED") or f"{date.today():%Y%m%d}"  # noqa: DTZ011 - only a seed
-SAMPLE = 6
+SAMPLE, AGAIN = 6, 1
+SAFE = {"standby": STANDBY, "shift": STABLE}
+"""Who has proved itself after COMMIT, until RETURN is over."""
 Photos = list[tuple[str, Shop]]
 
 
@@ -65,11 +69,29 @@ def test_a_killed_run_can_be_aborted(film: tuple[Scene, Photos]) -> None:
     each_crash(film, aborted)
 
 
-def each_crash(film: tuple[Scene, Photos], act: Callable[[Shop, Scene], None]) -> None:
+def test_killed_again(film: tuple[Scene, Photos]) -> None:
+    """The process that resumed or aborted dies as well; a third one goes on, or turns round."""
+    scene, photos = film
+    for number in drawn(photos, AGAIN):
+        for verb in (control.resume, control.abort):
+            made = copy.deepcopy(photos[number][1])
+            if unfinished(made):
+                second = photographs(made, partial(ended, verb))
+                each_crash((scene, second), resumed, AGAIN)
+                each_crash((scene, second), aborted, AGAIN)
+
+
+def ended(verb: Callable[..., object], made: Shop) -> None:
+    """Whether well, with a person needed, or too late for an abort."""
+    with suppress(PersonNeeded, NotFound):
+        verb(made.world, RELEASE, settings())
+
+
+def each_crash(film: tuple[Scene, Photos], act: Callable[[Shop, Scene], None], count: int = SAMPLE) -> None:
     """Let `act` go on from each; all that goes wrong is told at the end."""
     scene, photos = film
     wrong = []
-    for number in drawn(photos):
+    for number in drawn(photos, count):
         where, made = photos[number]
         try:
             act(copy.deepcopy(made), scene)
@@ -79,10 +101,10 @@ def each_crash(film: tuple[Scene, Photos], act: Callable[[Shop, Scene], None]) -
     assert not wrong, f"seed {SEED}, killed at\n" + "\n".join(wrong)
 
 
-def drawn(photos: Photos) -> list[int]:
-    """Some crashes in the order of the run; all of them where that is asked for."""
-    everything = range(len(photos))
-    return list(everything) if FULL else sorted(random.Random(SEED).sample(everything, min(SAMPLE, len(photos))))
+def drawn(photos: Photos, count: int) -> list[int]:
+    """Some crashes in the order of the run; all of them, or more of many, where that is asked for."""
+    wanted = (len(photos) if count == SAMPLE else 4 * count) if FULL else count
+    return sorted(random.Random(SEED).sample(range(len(photos)), min(wanted, len(photos))))
 
 
 def unfinished(made: Shop) -> bool:
@@ -93,10 +115,22 @@ def unfinished(made: Shop) -> bool:
 
 
 def resumed(made: Shop, scene: Scene) -> None:
+    """A way out that was entered is gone to its end; behind COMMIT another resume then completes."""
     if not unfinished(made):
         return
-    control.resume(made.world, RELEASE, settings())
-    assert_restored(made, scene)
+    before = progress_of(made)
+    assert before.plan
+    if not stopping(before.plan, before):
+        control.resume(made.world, RELEASE, settings())
+        assert_restored(made, scene)
+    elif not committed(before):
+        control.resume(made.world, RELEASE, settings())
+        assert_untouched(made)
+    else:
+        ended(control.resume, made)
+        if unfinished(made):
+            control.resume(made.world, RELEASE, settings())
+        assert_restored(made, scene)
 
 
 def aborted(made: Shop, scene: Scene) -> None:
@@ -108,14 +142,19 @@ def aborted(made: Shop, scene: Scene) -> None:
         with pytest.raises(NotFound):
             control.resume(made.world, RELEASE, settings())
         return
+    if progress_of(made).returned:
+        with pytest.raises(NotFound, match="succeeded before it could be aborted"):
+            control.abort(made.world, RELEASE, settings())
+        assert_restored(made, scene)
+        return
     with pytest.raises(PersonNeeded):
         control.abort(made.world, RELEASE, settings())
     assert_unhurt(made)
-    held = "routes" not in progress_of(made).done
-    if scene.strategy in ("standby", "shift") and held:
-        safe = STANDBY if scene.strategy == "standby" else STABLE
-        weights = made.weights()
-        assert weights[NAME] == 0
-        assert weights[safe] > 0
-        control.resume(made.world, RELEASE, settings())
-        assert_restored(made, scene)
+    if scene.strategy not in SAFE:
+        return
+    assert made.traces() == []
+    weights = made.weights()
+    assert weights[NAME] == 0
+    assert weights[SAFE[scene.strategy]] > 0
+    control.resume(made.world, RELEASE, settings())
+    assert_restored(made, scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of, name_of, namespace_of
+from helm_safe.model.resources import PODS
 from helm_safe.model.revisions import Hook, Release, Revision, RevisionStatus
 from helm_safe.model.snapshot import Resource, Served
 from helm_safe.rollback import permissions
@@ -86,6 +87,15 @@ def test_only_what_lists_and_dry_runs_do_not_prove_is_reviewed() -> None:
     assert not words & {("list", "configmaps", ""), ("patch", "configmaps", ""), ("list", "secrets", "")}
     assert ("get", "pods", "proxy") in words
     assert {("patch", "secrets", ""), ("create", "leases", ""), ("get", "pods", "log"), ("list", "events", "")} <= words
+
+
+def test_writes_that_move_users_in_steps_are_reviewed_for_no_dry_run_tries_them() -> None:
+    pods = permissions.Permission("patch", PODS, "shop")
+    made = permissions.Permission("create", DEPLOYMENT, "shop")
+    objects = [revision(1, thing(DEPLOYMENT))]
+    asked = permissions.of_run(SERVED, RELEASE, objects, deleted=(), reads=(), staged=(pods, made))
+    assert {pods, made} <= set(permissions.to_review(asked, (), (pods, made)))
+    assert not {pods, made} & set(permissions.to_review(asked, ()))
 
 
 def test_the_policy_was_read_already_or_came_from_a_file() -> None:
