@@ -47,6 +47,7 @@ class Gate:
     step: Step
     pods: PodWatch
     before: Mapping[Backend, Sample] | None = None
+    newest: Mapping[Backend, Sample] | None = None
     promoted: int = 0
     said: str = ""
     unseen: str = ""
@@ -135,10 +136,14 @@ class Gate:
             name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
             found.append(judge(self.windows.get(trial.judged), beside, floors, baseline=baseline, beside=name))
         self.unseen = self._not_followed()
+        if self.unseen:
+            # Gateways count a request when it ends: one that began before the step would spoil the split for ever.
+            self.before = self.newest
         return found
 
     def _windows(self) -> dict[str, Window]:
         after = self._read()
+        self.newest = after or self.newest
         if after is None or self.before is None:
             self.before = self.before or after
             return {}

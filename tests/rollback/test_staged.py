@@ -15,6 +15,7 @@ from helm_safe.model.errors import Blocked, HelmSafeError, PersonNeeded, RunFail
 from helm_safe.model.plan import EndState
 from helm_safe.model.policy import Resolved
 from helm_safe.model.resources import DEPLOYMENTS
+from helm_safe.model.traffic import Backend
 from helm_safe.rollback import control
 from helm_safe.rollback.prepare import prepare
 from tests.fakes.cluster import SERVED
@@ -280,6 +281,23 @@ def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("attentive")
+def test_a_request_that_ends_late_does_not_hold_up_a_step(tmp_path: Path) -> None:
+    """Gateways count a request when it ends: one of the old weights' may come long after all users were moved."""
+    made, late = charted(tmp_path, MODES[0]), []
+
+    def straggler(seconds: float) -> None:
+        weights = made.weights()
+        if weights.get(STANDBY) == 100 and len(late) < 3:
+            late.append(seconds)
+            made.gateway.requests[Backend(NAMESPACE, NAME)] += 1.0
+
+    made.clock.passing.append(straggler)
+    run = begin(made)
+    assert len(late) == 3
+    assert run.progress.done["shift 100"]["waited"] < 30
+    assert_restored(made, PLAIN)
+
+
 def test_a_pause_holds_until_resume(tmp_path: Path) -> None:
     """Traffic stays where it is for as long as it takes."""
     made = simple(tmp_path)
