@@ -3,6 +3,7 @@
 Tiers: lint (ruff, mypy, import-linter), unit (pure and fakes), cluster (the real control plane of the sandbox),
 dataplane (real requests counted through the sandbox's gateway). What was skipped, and why, is told at the end.
 HELM_SAFE_REQUIRE_CLUSTER=1 makes a skipped cluster or dataplane tier a failure.
+`python -m tests full` is another command: every matrix whole, resumable; see tests/full.py.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
+LINT = [
+    [sys.executable, "-m", "ruff", "check", "."],
+    [sys.executable, "-m", "ruff", "format", "--check", "."],
+    [sys.executable, "-m", "mypy"],
+    [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+]
 TIERS: dict[str, list[list[str]]] = {
-    "lint": [
-        [sys.executable, "-m", "ruff", "check", "."],
-        [sys.executable, "-m", "ruff", "format", "--check", "."],
-        [sys.executable, "-m", "mypy"],
-        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
-    ],
+    "lint": LINT,
     "unit": [[*PYTEST, "-m", "not cluster and not dataplane"]],
     "cluster": [[*PYTEST, "-m", "cluster and not dataplane"]],
     "dataplane": [[*PYTEST, "-m", "dataplane"]],
@@ -48,6 +50,10 @@ def _environment() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["full"]:
+        from tests import full
+
+        sys.exit(full.main(sys.argv[2:]))
     unknown = [name for name in sys.argv[1:] if name not in TIERS]
     if unknown:
         sys.exit(f"unknown tier {unknown[0]}; known: {', '.join(TIERS)}")

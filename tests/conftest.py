@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tests.cluster_fixtures import namespace, sandbox
+from tests.sampling import pytest_collection_modifyitems, pytest_report_header
 
-__all__ = ["namespace", "sandbox"]
+__all__ = ["namespace", "pytest_collection_modifyitems", "pytest_report_header", "sandbox"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -86,7 +84,7 @@ def _up(args: argparse.Namespace) -> int:
         _tell(args, sandbox)
         if args.foreground:
             say("Ctrl-C takes it down")
-            signal.pause()
+            sandbox.stay()
     except KeyboardInterrupt:
         say("taking it down")
     finally:
@@ -104,9 +102,9 @@ def _tell(args: argparse.Namespace, sandbox: Sandbox) -> None:
 
 
 def _down(args: argparse.Namespace) -> int:
-    from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.cluster import take_down
 
-    Sandbox.attach(args.name).down()
+    take_down(args.name)
     say(f"{args.name} is down; the built programs stay (remove them with: helm-safe sandbox purge)")
     return OK
 
@@ -114,19 +112,24 @@ def _down(args: argparse.Namespace) -> int:
 def _status(args: argparse.Namespace) -> int:
     from helm_safe.sandbox import cache, layout
     from helm_safe.sandbox.cluster import Sandbox
-    from helm_safe.sandbox.errors import NotUp
+    from helm_safe.sandbox.errors import NotUp, OtherVersion
     from helm_safe.sandbox.progress import megabytes
 
-    found = []
+    found, troubles = [], {name: why for name in layout.names() if (why := layout.failure(layout.run_folder(name)))}
     for name in layout.sweep():
-        with contextlib.suppress(NotUp):  # it is on its way up or down
+        try:
             found.append(Sandbox.attach(name))
+        except (NotUp, OtherVersion) as error:  # it is on its way up or down, or not ours to read
+            troubles[name] = f"{error.message} {error.next_step}"
     if args.output != "text":
-        _write(args, {"sandboxes": [document(each) for each in found], "cache": str(cache.root())})
+        up = [document(each) for each in found]
+        _write(args, {"sandboxes": up, "troubles": troubles, "cache": str(cache.root())})
         return OK
+    for name, why in troubles.items():
+        print(f"{name}: {why}")  # noqa: T201 - one line each, printable where it was written
     for each in found:
         print(f"{each.spec.name}: up, {each.api_url}, gateway {each.gateway_url}, {each.kubeconfig}")  # noqa: T201
-    if not found:
+    if not found and not troubles:
         print("no sandbox is up")  # noqa: T201 - one line
     print(f"built programs: {megabytes(cache.size(cache.root()))} in {cache.root()}")  # noqa: T201 - one line
     return OK
@@ -143,12 +146,13 @@ def document(sandbox: Sandbox) -> dict[str, Any]:
 
 
 def _exec(args: argparse.Namespace) -> int:
-    from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.cluster import TOOLS, Sandbox
 
     if not args.words:
         raise UsageError("the command to run is missing", "Usage: helm-safe sandbox exec -- kubectl get pods -A")
     sandbox = Sandbox.attach(args.name, binaries=args.binaries)
-    sandbox.link(args.words[0])
+    if args.words[0] in TOOLS:
+        sandbox.link(args.words[0])  # out here, where the network is
     command = sandbox.inside(args.words) if args.inside else args.words
     try:
         return subprocess.run(command, env={**os.environ, **sandbox.env()}, check=False).returncode

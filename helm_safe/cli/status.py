@@ -9,6 +9,10 @@ from helm_safe.cli import options
 from helm_safe.model.errors import OK, NotFound, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from helm_safe.model.plan import Plan, Step
+    from helm_safe.model.records import Progress
     from helm_safe.rollback.runs import RunState
 
 
@@ -59,12 +63,13 @@ def document(state: RunState) -> dict[str, Any]:
     progress, plan = state.progress, state.progress.plan
     return {
         "run": state.run_id,
-        "state": progress.end or ("RUNNING" if state.holder else "INTERRUPTED"),
+        "state": _state(state),
         "stage": progress.last.stage if progress.last else "",
         "reason": progress.reason,
         "startedBy": progress.started_by,
         "startedAt": progress.started_at.isoformat() if progress.started_at else "",
         "holder": state.holder.identity if state.holder else "",
+        "safe": str(progress.safe.get("to", "")),
         "current": plan.current if plan else 0,
         "target": plan.target if plan else 0,
         "steps": [
@@ -75,9 +80,24 @@ def document(state: RunState) -> dict[str, Any]:
                 "state": _state_of(step.id, state),
                 "result": str(_result(step.id, state)),
             }
-            for step in (plan.steps if plan else ())
+            for step in (_steps(plan, progress) if plan else ())
         ],
     }
+
+
+def _state(state: RunState) -> str:
+    if state.progress.end:
+        return state.progress.end
+    if state.holder:
+        return "PAUSED" if state.holder.requests[-1:] == ("pause",) else "RUNNING"
+    return "INTERRUPTED"
+
+
+def _steps(plan: Plan, progress: Progress) -> Iterator[Step]:
+    """The plan's steps, and those of the way out that were taken."""
+    seen = progress.begun | set(progress.done)
+    yield from plan.steps
+    yield from (step for step in (*plan.undo, *plan.hold) if step.id in seen)
 
 
 def _state_of(step: str, state: RunState) -> str:
@@ -99,6 +119,8 @@ def _show(args: argparse.Namespace, state: RunState) -> None:
     line(out, f"Started {body['startedAt']} by {body['startedBy']}")
     if body["holder"]:
         line(out, f"Held by {body['holder']}")
+    if body["safe"] and not state.progress.end:
+        line(out, f"If it stops here, users belong to {body['safe']}")
     if body["reason"]:
         line(out, f"Reason: {body['reason']}")
     table(
@@ -106,5 +128,7 @@ def _show(args: argparse.Namespace, state: RunState) -> None:
         ["STAGE", "STATE", "STEP", "RESULT"],
         [[s["stage"], s["state"], s["title"], s["result"]] for s in body["steps"]],
     )
+    if state.held:
+        line(out, "Users are on proven pods: go on with `resume`, which watches and returns anew.", "yellow")
     if body["state"] == "INTERRUPTED":
         line(out, "Nobody works on it: go on with `resume`, or put things back with `abort`.", "yellow")

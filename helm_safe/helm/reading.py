@@ -44,7 +44,8 @@ class BinaryStorage:
         """Helm has no command that removes one record. Raises UsageError."""
         raise UsageError(
             f"a record of {release} should be removed, and the storage driver {self._driver} offers no way to do that",
-            f"Roll back to the deployed revision first, or remove {record} where the driver keeps it.",
+            f"`helm rollback {release.name} DEPLOYED-REVISION -n {release.namespace} --no-hooks` makes it usable"
+            f" again; or remove {record} where the driver keeps it.",
         )
 
     def _read(self, parser: Parser, release: Release, row: Mapping[str, Any]) -> Revision | BrokenRecord:

@@ -49,7 +49,8 @@ class Judgement:
     """verdict, the sentence for people and the numbers for machines (finite, None where unknown).
 
     both_bad: both miss a floor, and the target is not clearly the better one: a rollback does not help. better: it
-    passes, and is better than the other beyond chance: nobody needs to wait for more.
+    passes, and is better than the other beyond chance: nobody needs to wait for more. lacking: requests below the
+    minimum, with nothing bad among those that came.
     """
 
     verdict: Verdict
@@ -57,6 +58,7 @@ class Judgement:
     numbers: dict[str, float | None] = field(default_factory=dict)
     both_bad: bool = False
     better: bool = False
+    lacking: int = 0
 
 
 def judge(
@@ -84,7 +86,8 @@ def judge(
         return Judgement(Verdict.FAIL, failure + _consequence(below, better), numbers, below and not better)
     verdict, sentence = _passed(canary, other, who, floors)
     better = verdict is Verdict.PASS and other is not None and _clearly_better(canary, other)
-    return Judgement(verdict, sentence, numbers, better=better)
+    lacking = max(0, floors.minimum - math.floor(canary.requests)) if not canary.errors else 0
+    return Judgement(verdict, sentence, numbers, better=better, lacking=lacking)
 
 
 def time_to_decision(rate: float, share: float, minimum: int) -> float:

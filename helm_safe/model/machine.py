@@ -55,14 +55,15 @@ def next_action(plan: Plan, progress: Progress, request: str = "") -> Action:
 
     Before COMMIT a stop puts back what was done, by the plan's `undo`; after it the old pods are gone, so a stop sends
     users to the backend that has proved itself, by the plan's `hold`, and leaves the release to a person. A stop that
-    began is carried through, whoever goes on with the run.
+    began is carried through, whoever goes on with the run. Once users are back for good there is no other refuge left:
+    a stop moves nobody then, and an abort only lets the run clean up.
     """
     if progress.end:
         return Finish(EndState(progress.end), progress.reason)
     failed = next((result for result in progress.done.values() if result.get("verdict") == Verdict.FAIL.value), None)
     if failed:
         return _stop(plan, progress, EndState.FAILED, str(failed.get("reason", "")))
-    if request == "abort" or stopping(plan, progress):
+    if (request == "abort" and not progress.returned) or stopping(plan, progress):
         return _stop(plan, progress, EndState.ABORTED, "aborted on request")
     if request == "pause":
         return Hold("paused on request")
@@ -77,7 +78,7 @@ def stopping(plan: Plan, progress: Progress) -> bool:
 
 
 def _stop(plan: Plan, progress: Progress, state: EndState, reason: str) -> Action:
-    way_out = plan.hold if committed(progress) else plan.undo
+    way_out = plan.undo if not committed(progress) else () if progress.returned else plan.hold
     upcoming = _first(way_out, progress)
     if upcoming:
         return upcoming
@@ -95,7 +96,6 @@ def safe_share(plan: Plan, progress: Progress) -> float | None:
     None: the captured weights. Before COMMIT those, or the isolation where the run isolated; after it whatever has
     proved itself, which is never the release's own Service until RETURN has put the routes back.
     """
-    if plan.traffic is None or "routes" in progress.done:
+    if plan.traffic is None or progress.returned:
         return None
-    isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
-    return 100.0 if committed(progress) or isolated else None
+    return 100.0 if committed(progress) or progress.passed("isolate") else None

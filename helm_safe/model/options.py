@@ -147,6 +147,7 @@ OPTIONS: dict[str, Option] = {
         Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
+        Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
         Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
         Option("metrics.url", _URL, "", "--metrics"),
         Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),

@@ -18,7 +18,7 @@ class Kind(str, Enum):
 
     START carries the plan. CAPTURED holds an original that an undo needs; it is never compacted. INTENT stands before
     a write and says what undoes it, DONE after it. NOTE is history for people. END closes the run. REOPEN takes up a
-    run that ended after COMMIT with users on the standby: failed steps and those of WATCH and RETURN are done anew.
+    run that ended after COMMIT: failed steps are done anew, and those from WATCH on where users are held elsewhere.
     """
 
     START = "start"
@@ -83,6 +83,15 @@ class Progress:
     reason: str = ""
     last: Record | None = None
 
+    @property
+    def returned(self) -> bool:
+        """Whether the routes are back: users are on the release's own Services for good, the standby may be gone."""
+        return self.passed("routes")
+
+    def passed(self, step: str) -> bool:
+        """Whether a step is done, and well."""
+        return bool(self.done.get(step, {}).get("verdict") == "pass")
+
 
 def fold(records: Iterable[Record], progress: Progress | None = None) -> Progress:
     """The state that the records describe, from `progress` on; total over any prefix of a run's journal."""
@@ -115,10 +124,10 @@ def _step(progress: Progress, record: Record) -> Progress:
 
 
 def _reopened(progress: Progress) -> Progress:
+    """Users that were held on proven pods come back by WATCH and RETURN anew; those that were back stay there."""
     plan = progress.plan
-    again = {Stage.WATCH, Stage.RETURN, Stage.CLEANUP}
-    anew = {step.id for step in (*plan.steps, *plan.hold) if step.stage in again} if plan else set()
-    done = {
-        step: result for step, result in progress.done.items() if step not in anew and result.get("verdict") != "fail"
-    }
-    return replace(progress, end="", reason="", done=done, begun=progress.begun - anew)
+    again = set() if progress.returned else {Stage.WATCH, Stage.RETURN, Stage.CLEANUP}
+    anew = {step.id for step in plan.steps if step.stage in again} | {step.id for step in plan.hold} if plan else set()
+    failed = {step for step, result in progress.done.items() if result.get("verdict") == "fail"}
+    done = {step: result for step, result in progress.done.items() if step not in anew | failed}
+    return replace(progress, end="", reason="", done=done, begun=(progress.begun | failed) - anew)

@@ -9,7 +9,7 @@ from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.core.workloads import containers, pod_template
 from helm_safe.model.changes import Change, kept
-from helm_safe.model.errors import Blocked, OutcomeUnknown
+from helm_safe.model.errors import Blocked, OutcomeUnknown, UsageError
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
@@ -71,7 +71,9 @@ def rollback(run: Run, step: Step, again: bool) -> Outcome:
         history = _settle(run, history)
         if _is_copy(history.last, target):
             return passed(f"had run: revision {history.last.number} is live", revision=history.last.number)
-    _refuse_if_moved(run, history, again=again)
+    _refuse_if_moved(run, history, target, again=again)
+    if history.last.number > _expected(run) and _unfinished(history.last):
+        history = _go_back(run)
     result = _native(run, target_number, _options(run))
     after = run.world.releases.history(run.release)
     return _judge_record(run, history.last, target, after.last, result)
@@ -83,14 +85,14 @@ def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - id
     for name, wanted in step.args["wanted"].items():
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or int(dig(live, "spec", "replicas") or 0) >= wanted:
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        run.world.cluster.patch(
-            WORKLOADS[kind], ref, {"spec": {"replicas": wanted}}, manager=MANAGED_BY, subresource="scale"
-        )
-        forget_us(run, WORKLOADS[kind], ref)
-        restored.append(f"{name} to {wanted}")
+        if int(dig(live, "spec", "replicas") or 0) < wanted:
+            patch = {"spec": {"replicas": wanted}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
+            restored.append(f"{name} to {wanted}")
+        forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
     return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
 
 
@@ -100,11 +102,12 @@ def restart(run: Run, step: Step, again: bool) -> Outcome:
     for name in step.args["workloads"]:
         kind, _, object_name = name.partition("/")
         live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None or (again and _restarted_in_this_run(run, live)):
+        if live is None:
             continue
         ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
-        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
+        if not (again and _restarted_in_this_run(run, live)):
+            patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}}
+            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY)
         forget_us(run, WORKLOADS[kind], ref)
     return passed(f"pods of {', '.join(step.args['workloads'])} are being replaced")
 
@@ -145,14 +148,43 @@ def _server_side(run: Run) -> str:
     return _options(run).server_side
 
 
-def _refuse_if_moved(run: Run, history: History, *, again: bool) -> None:
-    """Somebody else's upgrade since PLAN would be undone unseen: stop before the write."""
-    expected = run.plan.settings["last"] + (1 if "repair" in run.progress.done else 0)
-    if history.last.number != expected and not again:
+def _expected(run: Run) -> int:
+    """The last revision as this run left it before its native rollback."""
+    return int(run.plan.settings["last"]) + (1 if "repair" in run.progress.done else 0)
+
+
+def _refuse_if_moved(run: Run, history: History, target: Revision, *, again: bool) -> None:
+    """Somebody else's upgrade since PLAN would be undone unseen: stop before the write. What an earlier try of this run
+    left is of its two revisions.
+    """
+    current = history.get(run.plan.current)
+    ours = {target.manifest, current.manifest if current else target.manifest} if again else set()
+    moved = [each for each in history.revisions if each.number > _expected(run) and each.manifest not in ours]
+    if moved:
         raise Blocked(
-            f"revision {history.last.number} of release {run.release} appeared since the plan was made",
+            f"revision {moved[-1].number} of release {run.release} appeared since the plan was made",
             "Somebody else works on this release. Look at `helm history`, then plan again.",
         )
+
+
+def _unfinished(revision: Revision) -> bool:
+    return revision.status.pending or revision.status is RevisionStatus.FAILED
+
+
+def _go_back(run: Run) -> History:
+    """Where an earlier try of this run ended in the middle: back to the revision that it left, without hooks.
+
+    Helm compares with the last record, whatever became of it, and would leave out what that try had not written.
+    """
+    _native(run, run.plan.current, NativeOptions(no_hooks=True, server_side=_server_side(run)))
+    history = run.world.releases.history(run.release)
+    if not _is_copy(history.last, history.get(run.plan.current)):
+        raise OutcomeUnknown(
+            f"revision {history.last.number} of release {run.release} is {history.last.status.value}, and returning to "
+            f"revision {run.plan.current} first, to roll back whole, did not succeed",
+            f"`helm history {run.release.name} -n {run.release.namespace}` tells; then resume or abort.",
+        )
+    return history
 
 
 def _settle(run: Run, history: History) -> History:
@@ -203,7 +235,14 @@ def _after_pending(run: Run, last: Revision, said: str) -> Outcome:
     applied = not hooks and "pre-rollback" not in said
     if applied:
         return failed(f"helm left revision {last.number} pending-rollback after applying it: {said}", said=said)
-    run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    try:
+        run.world.releases.delete_record(run.release, last.record, RevisionStatus.PENDING_ROLLBACK.value)
+    except UsageError as error:  # the storage driver offers no way to do it
+        return failed(
+            f"a pre-rollback hook of the target failed and no object was changed, but the record of revision "
+            f"{last.number} stays pending-rollback and blocks every upgrade: {error.message}. {error.next_step} "
+            f"Helm said: {said}"
+        )
     run.record(Kind.NOTE, Stage.COMMIT, "rollback", {"removed record": last.record, "because": "its hook failed"})
     return {**failed(f"a pre-rollback hook of the target failed, nothing was applied: {said}"), "untouched": True}
 

@@ -17,6 +17,7 @@ from helm_safe.model.policy import Resolved
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Settings
+from helm_safe.model.snapshot import Served
 from helm_safe.ports import Clock, Cluster, JournalStore, Lock, MetricProvider, Releases, Reporter
 
 Item = TypeVar("Item")
@@ -61,6 +62,13 @@ class Run:
     signals: list[int] = field(default_factory=list)
     parent: int = field(default_factory=os.getppid)
     provider: MetricProvider | None = None
+    kinds: Served | None = None
+
+    def served(self) -> Served:
+        """What the API server served when this process first asked: a look at the routes costs no discovery."""
+        if self.kinds is None:
+            self.kinds = self.world.cluster.served()
+        return self.kinds
 
     def metrics(self) -> MetricProvider:
         """The provider of the run's settings, opened when it is first asked."""

@@ -13,16 +13,16 @@ from typing import Any, NamedTuple
 from helm_safe.journal.lease import DURATION, Lease, leave_request
 from helm_safe.journal.mirror import MirroredJournal
 from helm_safe.journal.secret_store import SecretJournal, journal_of
-from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown
+from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, RunFailed
 from helm_safe.model.events import Event, Level
-from helm_safe.model.machine import Verdict
+from helm_safe.model.machine import Verdict, safe_share
 from helm_safe.model.plan import EndState, Plan, Stage
 from helm_safe.model.policy import Resolved
 from helm_safe.model.records import Kind, Progress, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.ports import Confirm
-from helm_safe.rollback.context import Run, World
+from helm_safe.rollback.context import Run, World, safe_words
 from helm_safe.rollback.prepare import Prepared, prepare, question, refuse_if_blocked
 from helm_safe.rollback.runner import carry_out, raise_for
 from helm_safe.rollback.runs import (
@@ -95,7 +95,13 @@ def begin(held: Seat, plan: Plan, settings: Settings, findings: Sequence[Any] = 
 
 def finish(run: Run) -> Run:
     """Carry a run out to its end. Raises what `raise_for` says of any end but success."""
-    raise_for(run, carry_out(run))
+    end = carry_out(run)
+    raise_for(run, end)
+    if end is EndState.ABORTED:
+        raise RunFailed(
+            f"the run of release {run.release} was aborted by another process; the release is as it was",
+            f"Users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}." if run.plan.traffic else "",
+        )
     return run
 
 
@@ -126,6 +132,7 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         run = _take_over(held, settings)
         end = carry_out(run, request="abort")
         raise_for(run, end)
+        _refuse_success(release, end.value)
         return end
 
 
@@ -235,9 +242,13 @@ def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:
 
 
 def _ended(release: Release, state: RunState | None) -> bool:
-    if state and state.progress.end == EndState.SUCCEEDED.value:
-        raise NotFound(f"the run of {release} succeeded before it could be aborted")
+    _refuse_success(release, state.progress.end if state else "")
     return True
+
+
+def _refuse_success(release: Release, end: str) -> None:
+    if end == EndState.SUCCEEDED.value:
+        raise NotFound(f"the run of {release} succeeded before it could be aborted")
 
 
 def _notice(world: World, words: str) -> None:

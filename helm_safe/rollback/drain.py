@@ -119,11 +119,12 @@ def _scale(run: Run, name: str, count: int, *, only_up: bool = False) -> None:
     ref = ObjectRef("apps", kind, run.release.namespace, object_name)
     live = run.world.cluster.get(WORKLOADS[kind], ref.namespace, ref.name)
     now = int(dig(live or {}, "spec", "replicas") or 0)
-    if live is None or now == count or (only_up and now > count):
+    if live is None:
         return
-    patch = {"spec": {"replicas": count}}
-    run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
-    forget_us(run, WORKLOADS[kind], ref)
+    if now < count or (now > count and not only_up):
+        patch = {"spec": {"replicas": count}}
+        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
+    forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
 
 
 def _serving(run: Run, names: list[str]) -> int:

@@ -22,9 +22,11 @@ from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.traffic import look
+from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
 """Seconds between two looks: pods, workloads, routes and the gateway's counters cost at most 2 calls a second."""
+IDLE = 8.0  # seconds after which nobody is taken to be there: a bake tells what users met, and there are none
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
 
 Windows = Mapping[str, Window]
@@ -75,11 +77,16 @@ class Gate:
             if bad or health.verdict is Verdict.FAIL:
                 return self._failed(bad, health)
             waited = clock.monotonic() - began
-            self._tell(judgements, waited, bake)
             if self._promotions() > self.promoted:
-                return self._passed("promoted by a person", waited)
+                return self._passed(f"{self._words(judgements)}; promoted by a person", waited)
             if self._enough(health, judgements, waited >= bake):
                 return self._passed(self._words(judgements), waited)
+            patience = bake if self.actual() is not None else min(bake, IDLE)
+            if waited >= patience and health.verdict is Verdict.PASS and self._starved(judgements, deadline):
+                decided = self._without_users(judgements, waited)
+                if decided:
+                    return decided
+            self._tell(judgements, waited, bake)
             if clock.monotonic() > deadline:
                 return self._undecided(judgements)
 
@@ -87,6 +94,33 @@ class Gate:
         good = health.verdict is Verdict.PASS and not self.unseen
         passed_all = all(each.verdict is Verdict.PASS for each in judgements)
         return good and passed_all and (baked or (bool(judgements) and all(each.better for each in judgements)))
+
+    def _starved(self, judgements: list[Judgement], deadline: float) -> bool:
+        """Whether users send too few requests for a decision in time, and nothing else stands open."""
+        left = deadline - self.run.world.clock.monotonic()
+        needed = [each.lacking / self._rate(trial) for each, trial in zip(judgements, self.trials(), strict=False)]
+        open_ = [each for each in judgements if each.verdict is not Verdict.PASS]
+        return bool(open_) and all(each.lacking for each in open_) and max(needed) > left
+
+    def _rate(self, trial: Trial) -> float:
+        """Requests per second that the judged Service can hope for; next to nothing where none came."""
+        seen = [self.windows[name] for name in trial if name in self.windows]
+        total = sum(each.requests for each in seen) * self.share / 100
+        return max(total / max((each.seconds for each in seen), default=1.0), 1e-9)
+
+    def _without_users(self, judgements: list[Judgement], waited: float) -> Outcome | None:
+        """What `gates.no-traffic` says: requests of our own decide, or the run stops; None to wait on."""
+        chosen = self.run.settings.resolved.value("gates.no-traffic")
+        words = f"{self._words(judgements)}, and users send too few to get there in time"
+        if chosen == "stop":
+            return failed(f"at {self.share:g} %: {words} (gates.no-traffic)")
+        if chosen == "wait":
+            return None
+        wanted = wanted_by(self.run.settings.resolved)
+        own = warm_up(self.run.world.cluster, self.run.world.clock, self.pods.pods(), wanted, self.run.stop_wanted)
+        if own.verdict is Verdict.FAIL:
+            return failed(f"at {self.share:g} %: {own.sentence}")
+        return self._passed(f"{words}; {own.sentence}", waited) if own.verdict is Verdict.PASS else None
 
     def _judge(self) -> list[Judgement]:
         """One judgement per pair; none where the user goes without the gateway's numbers."""
@@ -148,7 +182,7 @@ class Gate:
         words = self._words(judgements)
         if words != self.said:
             self.said = words
-            text = f"{words} ({waited:.0f} s of {bake:.0f} s)"
+            text = f"{words} ({waited:.0f} s so far)"
             self.run.tell(self.step.stage, text, wanted=self.share, actual=self.actual(), waited=waited, bake=bake)
 
     def _words(self, judgements: list[Judgement]) -> str:

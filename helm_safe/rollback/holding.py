@@ -37,6 +37,12 @@ def hold_again(run: Run) -> None:
         _hold(run, ref, resource, floor)
 
 
+def forget_scalers(run: Run) -> None:
+    """Drop our field manager from what is held."""
+    for ref, resource, _ in _held(run):
+        forget_us(run, resource, ref)
+
+
 def release_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Put each autoscaler back exactly; what somebody else changed meanwhile stays his."""
     for ref, resource, floor in _held(run):

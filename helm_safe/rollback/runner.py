@@ -10,6 +10,7 @@ from typing import Any
 
 from helm_safe.journal.secret_store import prune
 from helm_safe.model.errors import (
+    ClusterError,
     Forbidden,
     HelmSafeError,
     LostLease,
@@ -31,6 +32,7 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
+MEASURED = ("wanted", "actual", "waited")  # what a gate leaves in its outcome, for those who read the events
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -101,7 +103,8 @@ def _do(run: Run, action: Do) -> None:
     run.record(Kind.DONE, step.stage, step.id, outcome)
     good = outcome["verdict"] == Verdict.PASS.value
     words = str(outcome.get("message") or outcome.get("reason"))
-    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id)
+    measured = {name: outcome[name] for name in MEASURED if outcome.get(name) is not None}
+    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id, **measured)
 
 
 def _finish(run: Run, action: Finish) -> EndState:
@@ -161,14 +164,17 @@ def _told_as_mid_run(run: Run) -> Iterator[None]:
         yield
     except LostLease:
         raise
-    except (Unreachable, Forbidden) as error:
+    except ClusterError as error:
+        if not isinstance(error, (Unreachable, Forbidden)):
+            run.lock.check()  # what looks odd after a takeover is the other process's doing
+        name = f"{run.release.name} -n {run.release.namespace}"
         raise OutcomeUnknown(
-            f"the run on release {run.release} stopped in the middle: {error.message}",
-            f"Mend that, then go on with `helm safe-rollback resume {run.release.name} -n {run.release.namespace}`, "
-            "or put things back with `abort`.",
+            f"run {run.journal.run_id} of release {run.release} stopped in the middle: {error.message}",
+            f"Once that is mended, `helm safe-rollback resume {name}` goes on, and `abort` puts things back; "
+            "`status` tells how far it came.",
         ) from error
     except HelmSafeError:
-        run.lock.check()  # what looks odd after a takeover is the other process's doing
+        run.lock.check()
         raise
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from helm_safe.journal.lease import Holder, current_holder
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.errors import Blocked, NotFound
-from helm_safe.model.machine import Verdict, committed
+from helm_safe.model.machine import committed
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import Progress, Record, fold
 from helm_safe.model.revisions import Release
@@ -72,10 +72,9 @@ def standing_isolation(world: World, release: Release) -> tuple[str, Progress] |
     """The newest run that isolated users and left them so; None where nobody is isolated."""
     for run_id, records in reversed(runs_of(world.cluster, release).items()):
         progress = fold(records)
-        isolated = progress.done.get("isolate", {}).get("verdict") == Verdict.PASS.value
-        if {"routes", UNDO_ISOLATE} & set(progress.done):
+        if progress.returned or progress.passed(UNDO_ISOLATE):
             return None
-        if isolated:
+        if progress.passed("isolate"):
             return run_id, progress
     return None
 

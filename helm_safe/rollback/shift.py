@@ -5,12 +5,13 @@ from __future__ import annotations
 from helm_safe.model.events import Level
 from helm_safe.model.machine import safe_share
 from helm_safe.model.plan import Stage, Step
+from helm_safe.model.resources import WORKLOADS
 from helm_safe.rollback.commit import Outcome, passed
 from helm_safe.rollback.context import Run, safe_words
 from helm_safe.rollback.gate import Gate
-from helm_safe.rollback.holding import hold_again
+from helm_safe.rollback.holding import forget_scalers, hold_again
 from helm_safe.rollback.hygiene import forget_us
-from helm_safe.rollback.standby import warm, watched
+from helm_safe.rollback.standby import staging_of_plan, warm, watched
 from helm_safe.rollback.traffic import Stuck, capture, move, recapture, routes_of, settle
 from helm_safe.rollback.watch import restored
 
@@ -47,6 +48,14 @@ def forget_routes(run: Run) -> None:
         forget_us(run, route.resource, route.ref)
 
 
+def forget_all(run: Run) -> None:
+    """Drop our field manager wherever this run, or a process that was killed right after a write, may have left it."""
+    forget_routes(run)
+    forget_scalers(run)
+    for each in staging_of_plan(run).staged:
+        forget_us(run, WORKLOADS[each.workload.kind], each.workload)
+
+
 def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Right after the native rollback: users stay on proven pods, whatever Helm wrote into the routes."""
     changed = recapture(run)
@@ -74,11 +83,16 @@ def go_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 
 def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
-    """After COMMIT: send everybody to the backend that has proved itself, and leave them there."""
-    recapture(run)
-    wrote = move(run, float(step.args["share"]))
+    """After COMMIT: send everybody to the backend that has proved itself, and leave them there.
+
+    The restored pods are that once RETURN is over, and users stay with them.
+    """
+    if not run.progress.passed("reassert"):
+        recapture(run)  # later, what stands in the routes are weights of RETURN, not what Helm wrote
+    wrote = move(run, safe_share(run.plan, run.progress))
     if wrote:
         run.tell(Stage.RETURN, "users go back to the backend that has proved itself", Level.WARNING)
+    forget_all(run)  # whoever acts now does it with helm
     return passed("all users are on proven pods")
 
 

@@ -56,8 +56,8 @@ def router_of(name: str) -> TrafficRouter:
 
 
 def routes_of(run: Run) -> Iterator[Route]:
-    """The routes of the plan. Raises Stuck where the API server stopped serving their kind."""
-    served = run.world.cluster.served()
+    """The routes of the plan. Raises Stuck where the API server does not serve their kind."""
+    served = run.served()
     for moved in run.plan.traffic.routes if run.plan.traffic else ():
         resource = served.preferred(moved.ref.group, moved.ref.kind)
         if resource is None:

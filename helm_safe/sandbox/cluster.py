@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helm_safe.sandbox import cache, guardian, layout
+from helm_safe.sandbox import cache, guardian, holding, launcher, layout
 from helm_safe.sandbox.errors import NotUp, SandboxError, Unsupported
 from helm_safe.sandbox.network import free_ports, listen
 from helm_safe.sandbox.programs import Programs
@@ -49,7 +48,7 @@ class Sandbox:
             )
         layout.sweep()
         folder = layout.run_folder(name)
-        lock = layout.claim(folder)
+        lock = holding.take(folder, say)
         if lock is None:
             say(f"the sandbox {name} is up already")
             return cls.attach(name, binaries=binaries, say=say)
@@ -71,23 +70,22 @@ class Sandbox:
     def attach(cls, name: str = "default", *, binaries: Path | None = None, say: Say = quiet) -> Sandbox:
         """The sandbox of that name. Raises NotUp."""
         folder = layout.run_folder(name)
-        if not layout.alive(folder):
-            raise NotUp(f"No sandbox called {name} is up.", "Start one with: helm-safe sandbox up")
-        spec = Spec.load((folder / "spec.json").read_text())
+        _require_up(folder)
+        try:
+            spec = Spec.load((folder / "spec.json").read_text())
+        except FileNotFoundError as error:
+            raise NotUp(f"The sandbox {name} is on its way up or down.", "Try again in a moment.") from error
         return cls(spec, Programs(binaries or _given(spec), say))
 
     def down(self) -> None:
         """End it and wait until nothing of it is left."""
-        pids = layout.read_json(self.spec.run / "pids.json")
-        if layout.alive(self.spec.run) and pids:
-            os.kill(int(pids["guardian"]), signal.SIGTERM)
-        deadline = time.monotonic() + 20
+        _end(self.spec.run)
+
+    def stay(self) -> None:
+        """Wait until it ends by itself, which it should not. Raises SandboxError that says what ended."""
         while layout.alive(self.spec.run):
-            if time.monotonic() > deadline:
-                os.kill(int(pids["guardian"]), signal.SIGKILL)
-            time.sleep(0.05)
-        _reap(self.spec.folder)
-        layout.sweep()
+            time.sleep(0.5)
+        raise SandboxError(f"The sandbox {self.spec.name} ended. {layout.failure(self.spec.run)}".strip())
 
     @property
     def kubeconfig(self) -> Path:
@@ -134,20 +132,43 @@ class Sandbox:
         user = ["--user", "--preserve-credentials"] if self.spec.user_namespace else []
         return [*enter, *user, "--", *command]
 
-    def link(self, name: str) -> None:
-        """Make a tool that is built on demand reachable by its name."""
-        if name in TOOLS:
-            _link(self._tools() / name, self._programs.ensure(name))
+    def link(self, tool: str) -> Path:
+        """Build one of TOOLS where that is still to do, and put it in the place of its launcher."""
+        program = self._programs.ensure(tool)
+        _link(self._tools() / tool, program)
+        return program
 
     def _tools(self) -> Path:
         folder = self.spec.run / "bin"
         folder.mkdir(exist_ok=True)
         for name in TOOLS:
             program = self._programs.built(name) if name != "kubectl" else Path(self.spec.programs[name])
-            if program:
-                _link(folder / name, program)
+            _link(folder / name, program or launcher.write(self.spec.run, name))
         _link(folder / "helm", Path(self.spec.programs["helm4"]))
         return folder
+
+
+def take_down(name: str) -> None:
+    """End the sandbox of that name, whichever version of helm-safe started it. Raises NotUp."""
+    folder = layout.run_folder(name)
+    try:
+        _require_up(folder)
+    finally:
+        _end(folder)  # also what is ending already, or has left something
+
+
+def _require_up(folder: Path) -> None:
+    why = layout.failure(folder)
+    if layout.alive(folder) and not why:
+        return
+    message = f"The sandbox {folder.name} is no longer up: {why}" if why else f"No sandbox called {folder.name} is up."
+    raise NotUp(message, "Start one with: helm-safe sandbox up")
+
+
+def _end(folder: Path) -> None:
+    holding.end(folder)
+    _reap(str(folder))
+    layout.sweep()
 
 
 def _given(spec: Spec) -> Path | None:
@@ -217,6 +238,8 @@ def _await_ready(spec: Spec) -> None:
             return
         if progress.get("state") == "failed":
             raise SandboxError(str(progress.get("detail")))
+        if GUARDIANS[spec.folder].poll() is not None and not layout.read_json(spec.run / "progress.json"):
+            raise SandboxError("The sandbox was ended while it was starting.", "Bring it up again.")
         time.sleep(0.05)
     raise SandboxError(f"The sandbox was not ready after {START_SECONDS:.0f} s.")
 

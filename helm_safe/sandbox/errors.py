@@ -13,5 +13,9 @@ class NotUp(NotFound):
     """No sandbox of that name is up."""
 
 
+class OtherVersion(UsageError):
+    """The sandbox is up, and another version of helm-safe started it: this one can only take it down."""
+
+
 class Unsupported(UsageError):
     """What was asked for cannot run on this machine."""

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from helm_safe.sandbox import layout
+from helm_safe.sandbox.progress import last_words
 from helm_safe.sandbox.spec import Spec
 
 _PR_SET_PDEATHSIG = 1
@@ -76,7 +77,11 @@ def watch_over(spec: Spec, lock: int, listeners: list[socket.socket]) -> int:
 
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, end)
-    return child.wait()
+    code = child.wait()
+    if code > 0 and not layout.read_json(spec.run / "progress.json"):  # it ended before it could say why
+        told = last_words(spec.run / "supervisor.log")
+        layout.write_progress(spec.run, "failed", f"The sandbox did not start: its supervisor ended. {told}")
+    return code
 
 
 def init_pid(unshare_pid: int) -> int:
@@ -93,11 +98,11 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0])
     spec = Spec.load((folder / "spec.json").read_text())
     listeners = [socket.socket(fileno=int(number)) for number in arguments[2:]]
+    lock = int(arguments[1])
     try:
-        return watch_over(spec, int(arguments[1]), listeners)
+        return watch_over(spec, lock, listeners)
     finally:
-        if layout.read_json(folder / "progress.json").get("state") != "failed":
-            layout.remove(folder)
+        layout.leave(folder, os.fstat(lock))
 
 
 if __name__ == "__main__":

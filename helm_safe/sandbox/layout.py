@@ -43,7 +43,26 @@ def claim(folder: Path) -> int | None:
     """Create the folder if need be and lock it; the descriptor that holds the lock, None when it is taken."""
     _make_private(folder.parent)
     _make_private(folder)
-    return _lock(folder)
+    descriptor = _lock(folder)
+    if descriptor is not None and not is_still(folder, os.fstat(descriptor)):  # removed between the two calls
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def is_still(folder: Path, known: os.stat_result) -> bool:
+    """Whether the path leads to the folder that is known: another sandbox may have made its own there since."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return (found.st_dev, found.st_ino) == (known.st_dev, known.st_ino)
+
+
+def failure(folder: Path) -> str:
+    """Why the sandbox of this folder ended or is ending by itself, "" when it does not."""
+    progress = read_json(folder / "progress.json")
+    return str(progress.get("detail")) if progress.get("state") == "failed" else ""
 
 
 def alive(folder: Path) -> bool:
@@ -81,6 +100,26 @@ def remove(folder: Path) -> None:
     """Remove a run folder, and the base when it was the last one."""
     shutil.rmtree(folder, ignore_errors=True)
     _remove_empty_base()
+
+
+def leave(folder: Path, known: os.stat_result) -> None:
+    """Remove one's own run folder at the end; what failed stays for the next command to read."""
+    if is_still(folder, known) and read_json(folder / "progress.json").get("state") != "failed":
+        remove(folder)
+
+
+def write_progress(folder: Path, state: str, detail: str = "") -> None:
+    """Tell whoever waits: `ready`, `ending`, or `failed` and why."""
+    write_private(folder / "progress.json", json.dumps({"state": state, "detail": detail}))
+
+
+def empty(folder: Path) -> None:
+    """Remove what an earlier sandbox left in a folder that is locked now."""
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import socket
 import struct
+
+from helm_safe.sandbox.errors import SandboxError
 
 NODE_IP = "10.0.0.1"
 METRICS_IP = "10.0.0.2"
@@ -36,15 +39,20 @@ def _address(ip: str) -> bytes:
 
 
 def listen(port: int) -> socket.socket:
-    """A listening socket on this machine's loopback; port 0 takes a free one. Raises OSError when it is in use."""
+    """A listening socket on this machine's loopback; port 0 takes a free one. Raises SandboxError when it is in use."""
     handle = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         handle.bind(("127.0.0.1", port))
         handle.listen(512)
-    except OSError:
+    except OSError as error:
         handle.close()
-        raise
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise SandboxError(
+            f"Port {port} of 127.0.0.1 is in use by another program.",
+            f"`ss -ltnp 'sport = :{port}'` tells which; end it, or bring the sandbox up again: it takes free ports.",
+        ) from error
     return handle
 
 

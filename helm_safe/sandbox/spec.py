@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from helm_safe.sandbox.errors import OtherVersion
+
 CONTEXT = "helm-safe-sandbox"
 GATEWAY_NAMESPACE = "sandbox-gateway"
 NODE = "sandbox-node"
@@ -102,9 +104,15 @@ class Spec:
 
     @classmethod
     def load(cls, text: str) -> Spec:
-        raw: dict[str, Any] = json.loads(text)
-        ports = Ports(**raw.pop("ports"))
-        return cls(ports=ports, **raw)
+        """What `dump` wrote. Raises OtherVersion when it is not this version's, whatever is missing or too many."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            return cls(**{**raw, "ports": Ports(**raw["ports"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise OtherVersion(
+                "The sandbox was started by another version of helm-safe, and this one cannot read its description.",
+                "Use that version, or take it down and up again: helm-safe sandbox down, with --name for its name.",
+            ) from error
 
 
 def new_tokens() -> dict[str, str]:

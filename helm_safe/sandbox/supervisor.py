@@ -23,6 +23,7 @@ from helm_safe.sandbox.errors import SandboxError
 from helm_safe.sandbox.guardian import die_with_parent
 from helm_safe.sandbox.layout import read_json, write_private
 from helm_safe.sandbox.network import listen, prepare_loopback
+from helm_safe.sandbox.progress import last_words
 from helm_safe.sandbox.spec import ADMIN, GATEWAY_NAMESPACE, Spec, kubeconfig, token_file
 
 _KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
@@ -40,8 +41,9 @@ class Supervisor:
         self._environment = {**kept, "HOME": str(spec.data), "KUBECONFIG": str(spec.inner_kubeconfig)}
 
     def bring_up(self) -> None:
-        """Start everything and wait until it serves. Raises SandboxError with the last words of what failed."""
-        self._prepare()
+        """Start everything, once prepared, and wait until it serves. Raises SandboxError with the last words of what
+        failed.
+        """
         self._start("etcd", components.etcd(self.spec))
         self._start("kube-apiserver", components.kube_apiserver(self.spec))
         self._wait("kube-apiserver", self.spec.certificate.exists)
@@ -61,13 +63,13 @@ class Supervisor:
         """The name of a program that ended, "" while all run."""
         return next((name for name, process in self.running.items() if process.poll() is not None), "")
 
+    def end_of(self, name: str) -> str:
+        """How a program ended that should not have."""
+        code = self.running[name].returncode
+        return f"{name} ended {f'by signal {-code}' if code < 0 else f'with code {code}'}"
+
     def last_words(self, name: str) -> str:
-        """The end of a program's log."""
-        try:
-            lines = (self.spec.logs / f"{name}.log").read_text(errors="replace").splitlines()
-        except OSError:
-            return ""
-        return " / ".join(lines[-3:])[-600:]
+        return last_words(self.spec.logs / f"{name}.log")
 
     def stop(self) -> None:
         """End the programs, the last started first; those that linger are killed."""
@@ -79,7 +81,8 @@ class Supervisor:
                 process.wait(max(deadline - time.monotonic(), 0.1))
             process.kill()
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Folders, the loopback device and the users, before anything listens."""
         self.spec.data.mkdir(mode=0o700, exist_ok=True)
         self.spec.logs.mkdir(mode=0o700, exist_ok=True)
         if self.spec.isolated:
@@ -115,7 +118,7 @@ class Supervisor:
         while not ready():
             gone = self.dead()
             if gone or time.monotonic() > deadline:
-                what = f"{gone} ended" if gone else f"{name} was not ready after {READY_SECONDS:.0f} s"
+                what = self.end_of(gone) if gone else f"{name} was not ready after {READY_SECONDS:.0f} s"
                 raise SandboxError(f"The sandbox did not start: {what}. {self.last_words(gone or name)}")
             time.sleep(0.1)
 
@@ -179,27 +182,27 @@ async def supervise(supervisor: Supervisor, listeners: list[socket.socket]) -> N
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     spec = supervisor.spec
     ports = (spec.ports.api, spec.ports.gateway)
-    if spec.isolated:  # the same addresses inside, so that one kubeconfig serves both sides
-        listeners = [*listeners, listen(spec.api_port), listen(spec.gateway_port)]
     servers = [await forward(handle, port) for handle, port in zip(listeners, ports * 2, strict=False)]
-    tell(supervisor.spec, "ready")
+    layout.write_progress(spec.run, "ready")
     while not stop.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), 1.0)
         gone = supervisor.dead()
         if gone:
-            tell(supervisor.spec, "failed", f"{gone} ended. {supervisor.last_words(gone)}")
+            said = f"{supervisor.end_of(gone)}. {supervisor.last_words(gone)}"
+            layout.write_progress(spec.run, "failed", said)
             break
+    else:
+        layout.write_progress(spec.run, "ending")
     for server in servers:
         server.close()
 
 
-def leave(spec: Spec) -> None:
-    """Remove the run folder: the guardian may have been killed. A failure stays for `up` to read."""
+def leave(spec: Spec, known: os.stat_result) -> None:
+    """Remove the run folder: the guardian may have been killed."""
     if spec.isolated:
         subprocess.run(["umount", "--lazy", str(spec.data)], check=False, capture_output=True)
-    if layout.read_json(spec.run / "progress.json").get("state") != "failed":
-        layout.remove(spec.run)
+    layout.leave(spec.run, known)
 
 
 def stop_now(_number: int, _frame: object) -> None:
@@ -207,25 +210,25 @@ def stop_now(_number: int, _frame: object) -> None:
     sys.exit(0)
 
 
-def tell(spec: Spec, state: str, detail: str = "") -> None:
-    write_private(spec.run / "progress.json", json.dumps({"state": state, "detail": detail}))
-
-
 def main(arguments: list[str]) -> int:
     """SPEC-FILE [DESCRIPTOR ...]: the descriptors are listening sockets of the host."""
     spec = Spec.load(Path(arguments[0]).read_text())
     listeners = [socket.socket(fileno=int(number)) for number in arguments[1:]]
+    known = spec.run.stat()
     supervisor = Supervisor(spec)
     signal.signal(signal.SIGTERM, stop_now)
     try:
+        supervisor.prepare()
+        if spec.isolated:  # the same addresses inside, so that one kubeconfig serves both sides
+            listeners += [listen(spec.api_port), listen(spec.gateway_port)]
         supervisor.bring_up()
         asyncio.run(supervise(supervisor, listeners))
     except (SandboxError, OSError, subprocess.CalledProcessError) as error:
-        tell(spec, "failed", str(error))
+        layout.write_progress(spec.run, "failed", str(error))
         return 1
     finally:
         supervisor.stop()
-        leave(spec)
+        leave(spec, known)
     return 0
 
 

@@ -166,6 +166,19 @@ def test_json_patch_and_its_failing_test(world: World) -> None:
     assert caught.value.status == 422
 
 
+def test_json_patch_bound_to_a_version_that_is_past_is_a_conflict(world: World) -> None:
+    """The server says 422 to it; callers read again after a conflict, and give up after anything else."""
+    stale = world.map("one")["metadata"]["resourceVersion"]
+    world.cluster.patch(world.maps, world.ref("one"), {"data": {"b": "2"}})
+    bound = {"op": "test", "path": "/metadata/resourceVersion", "value": stale}
+    with pytest.raises(Conflict) as caught:
+        world.cluster.patch(world.maps, world.ref("one"), [bound, {"op": "remove", "path": "/data/a"}], kind="json")
+    assert caught.value.status == 409
+    bound["value"] = dig(world.cluster.get(world.maps, world.namespace, "one"), "metadata", "resourceVersion")
+    with pytest.raises(Invalid):
+        world.cluster.patch(world.maps, world.ref("one"), [bound, {"op": "remove", "path": "/data/z"}], kind="json")
+
+
 def test_strategic_patch_merges_containers_by_name(world: World) -> None:
     world.cluster.create(world.deployments, deployment("web", world.namespace))
     containers = [{"name": "side", "image": "side:1"}]

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
+from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
 from helm_safe.ports import Check, Cluster, Listing, PatchType, Proxied
@@ -309,7 +310,7 @@ class FakeCluster:
     def _patched(
         self, resource: Resource, key: Key, old: Object | None, patch: Any, kind: PatchType, manager: str, force: bool
     ) -> Object:
-        expected = "" if kind == "json" else str(dig(patch, "metadata", "resourceVersion") or "")
+        expected = precondition(kind, patch)
         if expected and (old is None or expected != dig(old, "metadata", "resourceVersion")):
             raise Conflict("the object has been modified", status=409, reason="Conflict")
         wanted_uid = "" if kind == "json" else str(dig(patch, "metadata", "uid") or "")
@@ -330,7 +331,7 @@ class FakeCluster:
         for kept in ("uid", "creationTimestamp", "resourceVersion", "generation", "name", "namespace"):
             if kept in base["metadata"]:
                 new["metadata"][kept] = base["metadata"][kept]
-        return rules.managed(base, new, manager, apply=False)
+        return rules.managed(base, new, manager, self.clock())
 
     def _store(self, key: Key, obj: Object, event: str) -> Object:
         old = self.objects.get(key)

@@ -64,14 +64,14 @@ def applied(
         wanted["metadata"]["namespace"] = key[2]
     wanted.pop("status", None)
     if old is None:
-        return managed({}, fresh(wanted, now), manager, apply=True, applied=wanted)
+        return managed({}, fresh(wanted, now), manager, now, applied=wanted)
     _refuse_foreign(old, wanted, manager, force)
     new = merging.strategic(old, {k: v for k, v in wanted.items() if k not in ("apiVersion", "kind")})
     mine, others = _owned(old, manager)
     for path in mine - set(merging.leaves(_content(wanted))) - others:
         merging.drop(new, path)
     refuse_immutable(old, new)
-    return managed(old, new, manager, apply=True, applied=wanted)
+    return managed(old, new, manager, now, applied=wanted)
 
 
 def _refuse_foreign(old: Object, wanted: Object, manager: str, force: bool) -> None:
@@ -101,8 +101,11 @@ def _owned(obj: Object, manager: str) -> tuple[set[tuple[str, ...]], set[tuple[s
     return mine, others
 
 
-def managed(old: Object, new: Object, manager: str, *, apply: bool, applied: Object | None = None) -> Object:
-    """`new` with its managedFields brought up to date; a patch of managedFields itself is taken as it stands."""
+def managed(old: Object, new: Object, manager: str, now: datetime, *, applied: Object | None = None) -> Object:
+    """`new` with its managedFields brought up to date; a patch of managedFields itself is taken as it stands.
+
+    applied: what the manager applied, None for an update.
+    """
     entries = copy.deepcopy(sequence(new, "metadata", "managedFields"))
     if old and entries != sequence(old, "metadata", "managedFields"):
         new["metadata"]["managedFields"] = [entry for entry in entries if entry]
@@ -110,12 +113,12 @@ def managed(old: Object, new: Object, manager: str, *, apply: bool, applied: Obj
     before, after = merging.leaves(_content(old)) if old else {}, merging.leaves(_content(new))
     changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value} | (set(before) - set(after))
     taken = set(merging.leaves(_content(applied))) if applied else changed & set(after)
-    operation = "Apply" if apply else "Update"
+    operation = "Apply" if applied else "Update"
     kept = []
     for entry in entries:
         paths = merging.unnest(entry["fieldsV1"])
         if (entry["manager"], entry["operation"]) == (manager, operation):
-            taken |= set() if apply else paths - (set(before) - set(after))
+            taken |= set() if applied else paths - (set(before) - set(after))
         elif left := paths - changed:
             kept.append({**entry, "fieldsV1": merging.nest(left)})
     if taken:
@@ -125,6 +128,7 @@ def managed(old: Object, new: Object, manager: str, *, apply: bool, applied: Obj
                 "manager": manager,
                 "operation": operation,
                 "apiVersion": version,
+                "time": stamp(now),
                 "fieldsType": "FieldsV1",
                 "fieldsV1": merging.nest(taken),
             }

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from helm_safe.core.objects import Object, dig
-from helm_safe.model.errors import LostLease
+from helm_safe.model.errors import Conflict, LostLease
 from helm_safe.model.events import Event
-from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.revisions import History, Release, Revision
+from helm_safe.model.snapshot import HelmVersion
 from helm_safe.model.traffic import Backend, NoData, Sample
+from helm_safe.ports import NativeResult
 from helm_safe.rollback.context import World
-from tests.fakes.cluster import FakeCluster
-from tests.fakes.releases import FakeReleases
+from tests.fakes import applying
+from tests.fakes.cluster import SERVED, FakeCluster
+from tests.fakes.releases import NEWEST, Failure, FakeReleases
+from tests.fakes.rules import Key
 
 RELEASE = Release("prod", "checkout-api")
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
 
 class FakeClock:
-    """Sleeping takes no time; `monotonic` and `now` move together."""
+    """Sleeping takes no time; `monotonic` and `now` move together. passing: told of the seconds that pass."""
 
     def __init__(self) -> None:
         self.passed = 0.0
+        self.passing: list[Callable[[float], None]] = []
 
     def monotonic(self) -> float:
         return self.passed
@@ -33,6 +39,8 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.passed += seconds
+        for each in self.passing:
+            each(seconds)
 
 
 class FakeReporter:
@@ -101,22 +109,62 @@ def healthy(obj: Object) -> Object:
 
 
 class Helm(FakeReleases):
-    """A FakeReleases whose rollback changes the FakeCluster as Helm does: what the manifest omits stays as it is."""
+    """A FakeReleases whose rollback changes the FakeCluster as Helm does: what the manifest omits stays as it is.
 
-    def __init__(self, cluster: FakeCluster) -> None:
-        super().__init__(apply=self.change)
+    mode: "ssa" as Helm 4 (a field that another manager changed is a conflict, and the revision failed), "csa" as
+    Helm 3. after: plays the controllers when helm is done.
+    """
+
+    def __init__(
+        self,
+        cluster: FakeCluster,
+        mode: str = "csa",
+        *,
+        now: Callable[[], datetime] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        version = NEWEST if mode == "ssa" else HelmVersion(3, 22, 0)
+        super().__init__(apply=self.change, version=version, now=now)
         self.cluster = cluster
+        self.mode = mode
+        self.after = after or self._heal
+
+    def deploy(self, release: Release, *objects: Object, at: datetime | None = None) -> None:
+        """Install or upgrade, with its effect on the cluster."""
+        known = self._revisions.get(release, [])
+        made = self.upgrade(release, *objects, at=at)
+        self.change(known[-1] if known else replace(made, objects={}), made)
 
     def change(self, current: Revision, target: Revision) -> None:
+        """Raises Conflict where a server-side apply meets fields of another manager."""
         for ref, obj in target.objects.items():
-            live = self.cluster.find(ref.kind, ref.name, ref.namespace)
-            wanted = {**obj, "spec": dict(obj["spec"])} if "spec" in obj else dict(obj)
-            if live and ref.kind == "Deployment" and "replicas" not in obj["spec"]:
-                wanted["spec"]["replicas"] = live["spec"].get("replicas", 1)
-            self.cluster.put(healthy(wanted))
-        for ref in current.objects:
-            if ref not in target.objects:
-                self.cluster.objects = {k: o for k, o in self.cluster.objects.items() if k[1:] != ref[1:]}
+            key = self.cluster._key(obj)
+            live = self.cluster.objects.get(key)
+            new = self._written(key, live, current.objects.get(ref), obj)
+            if new != live:
+                self.cluster._store(key, new, "MODIFIED" if live else "ADDED")
+        for ref, obj in current.objects.items():
+            gone = None if ref in target.objects else self.cluster.objects.pop(self.cluster._key(obj), None)
+            if gone:
+                self.cluster._collect(str(dig(gone, "metadata", "uid")))
+        self.after()
+
+    def _written(self, key: Key, live: Object | None, before: Object | None, wanted: Object) -> Object:
+        if self.mode == "csa":
+            return applying.client_side(key, live, before, wanted, self.cluster.clock())
+        resource = SERVED.of(wanted)
+        assert resource
+        return applying.server_side(resource, key, live, wanted, self.cluster.clock())
+
+    def _carry_out(self, history: History, target: Revision, failure: Failure | None) -> NativeResult:
+        try:
+            return super()._carry_out(history, target, failure)
+        except Conflict as conflict:
+            result = super()._carry_out(history, target, Failure.UPDATE)
+            return result._replace(output=f"Error: {conflict.message}: {conflict.causes}\n")
+
+    def _heal(self) -> None:
+        self.cluster.objects = {key: healthy(obj) for key, obj in self.cluster.objects.items()}
 
 
 def world(folder: Path, cluster: FakeCluster | None = None) -> World:

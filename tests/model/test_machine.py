@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -85,6 +86,21 @@ def test_a_failed_run_can_be_reopened_where_users_wait() -> None:
     )
     assert next_action(PLAN, ended) == Finish(EndState.FAILED, "x")
     assert next_action(PLAN, fold([record(Kind.REOPEN)], ended)) == Do(STEPS[2])
+
+
+def test_once_users_are_back_nothing_moves_them_again() -> None:
+    """The standby may be gone then: an abort lets the run clean up, a failure leaves users where they are."""
+    steps = (*STEPS[:3], Step("routes", Stage.CLEANUP, "routes", "routes back"), STEPS[3])
+    plan = replace(PLAN, steps=steps)
+    done = [record(Kind.DONE, step.id, verdict="pass") for step in steps[:4]]
+    back = fold([record(Kind.START, plan=plan.to_json()), *done])
+    assert next_action(plan, back, "abort") == Do(steps[4])
+    failed = fold([record(Kind.DONE, "cleanup", verdict="fail", reason="x")], back)
+    assert next_action(plan, failed) == Finish(EndState.FAILED, "x")
+    reopened = fold([record(Kind.END, state="FAILED", reason="x"), record(Kind.REOPEN)], failed)
+    assert next_action(plan, reopened) == Do(steps[4], again=True)
+    stuck = fold([record(Kind.DONE, "routes", verdict="fail", reason="x")], back)
+    assert next_action(plan, stuck) == Do(KEEP)
 
 
 def test_a_failure_before_the_release_was_touched_cleans_up() -> None:

@@ -45,7 +45,7 @@ spec:
   known-good-after: 2h
   route: HTTPRoute/checkout
   isolate: always
-  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200}
+  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop}
   metrics:
     provider: traefik
     url: https://prometheus.example

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from helm_safe.helm.binary import HelmBinary
+from helm_safe.helm.reading import BinaryStorage
 from helm_safe.journal.lease import Lease
 from helm_safe.journal.secret_store import SecretJournal, runs_of
 from helm_safe.model.errors import (
@@ -136,6 +139,7 @@ def test_lost_contact_in_mid_run_is_not_told_as_untouched(tmp_path: Path, error:
     ("failure", "error"),
     [
         (Failure.FORBIDDEN, RunFailed),
+        (Failure.PRE_HOOK, RunFailed),
         (Failure.UPDATE, PersonNeeded),
         (Failure.POST_HOOK, PersonNeeded),
         (Failure.HANGS, OutcomeUnknown),
@@ -147,6 +151,22 @@ def test_helm_failing_is_told_for_what_it_is(tmp_path: Path, failure: Failure, e
     helm(made).failures.append(failure)
     with pytest.raises(error):
         begin(made)
+
+
+def test_a_record_that_the_driver_cannot_remove_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Helm's sql driver: the hook failed, the pending record stays. That is a person's work, and no crash."""
+    made = world(tmp_path)
+    helm(made).failures.append(Failure.PRE_HOOK)
+    monkeypatch.setattr(made.releases, "delete_record", BinaryStorage(cast(HelmBinary, None), "sql").delete)
+    with pytest.raises(PersonNeeded, match="revision 3 stays pending-rollback") as raised:
+        begin(made)
+    assert "sql" in raised.value.message
+    assert "helm rollback checkout-api DEPLOYED-REVISION -n prod --no-hooks" in raised.value.message
+    assert "not touched" not in raised.value.message
+    assert live(made)["template"]["spec"]["containers"][0]["image"] == "shop/checkout-api:2"  # type: ignore[index]
+    state = control.latest_run(made, RELEASE)
+    assert state
+    assert (state.progress.end, state.holder) == ("FAILED", None)
 
 
 def test_a_stale_pending_record_is_repaired_first(tmp_path: Path) -> None:

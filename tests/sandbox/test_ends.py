@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from helm_safe.sandbox import guardian, layout
 from helm_safe.sandbox.cluster import Sandbox
+from helm_safe.sandbox.errors import NotUp
 
 pytestmark = pytest.mark.cluster
 
@@ -25,14 +27,7 @@ def traces(folder: Path) -> list[str]:
     """Processes and mounts that name the run folder, and the folder itself. Nothing is swept."""
     found = [str(folder)] if folder.exists() else []
     found += [line for line in Path("/proc/mounts").read_text().splitlines() if f"{folder}/" in line]
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
-        if f"{folder}/" in line:
-            found.append(line)
-    return found
+    return found + [line for _, line in commands() if f"{folder}/" in line]
 
 
 def eventually_none(look: Callable[[], list[str]], seconds: float = 20) -> None:
@@ -61,12 +56,48 @@ def test_whoever_is_killed_the_other_tidies_up(own: Sandbox, victim: str) -> Non
     eventually_none(lambda: traces(own.spec.run))
 
 
+@pytest.mark.matrix(1)
+def test_a_program_that_crashes_later_is_named_with_its_last_lines(own: Sandbox) -> None:
+    """The next command tells which one ended and how; `up` starts afresh, also right after the crash."""
+    (etcd,) = [
+        pid for pid, line in commands() if line.startswith(f"{own.spec.programs['etcd']} --data-dir={own.spec.run}/")
+    ]
+    os.kill(etcd, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while not layout.failure(own.spec.run):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    with pytest.raises(NotUp, match=r"no longer up: etcd ended by signal 9\. Its last lines: .*level"):
+        Sandbox.attach(NAME)
+    Sandbox.up(NAME).down()
+    eventually_none(lambda: traces(own.spec.run))
+
+
+@pytest.mark.matrix(1)
+def test_up_right_after_a_kill(own: Sandbox) -> None:
+    """The old lock is still held for a moment: the new sandbox waits for it."""
+    os.kill(int(layout.read_json(own.spec.run / "pids.json")["guardian"]), signal.SIGKILL)
+    again = Sandbox.up(NAME)
+    assert again.token != own.token or again.spec.api_port != own.spec.api_port
+    env = {**os.environ, **again.env()}
+    subprocess.run(["kubectl", "get", "--raw", "/readyz"], env=env, check=True, capture_output=True)
+    again.down()
+    eventually_none(lambda: traces(own.spec.run))
+
+
+def commands() -> Iterator[tuple[int, str]]:
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield int(entry.parent.name), entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
 def heed_signals() -> None:
     """A test run in the background of a script, or under nohup, hands on that SIGINT or SIGHUP is ignored."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
+@pytest.mark.matrix(2)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_the_foreground_goes_with_its_command(sandbox: Sandbox, number: signal.Signals) -> None:
     """Ctrl-C, a closed terminal, a killed parent."""

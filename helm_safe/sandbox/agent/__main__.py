@@ -74,7 +74,7 @@ async def serve(options: argparse.Namespace) -> None:
             }
             for port, app in apps.items():
                 await stack.enter_async_context(serving(app, options.node_ip, port, certificate))
-        node = Node(api, clock, facts, heartbeat=options.heartbeat)
+        node = Node(api, clock, facts, means.images, heartbeat=options.heartbeat)
         await asyncio.gather(node.run(), recorder.run(), agent.run())
 
 

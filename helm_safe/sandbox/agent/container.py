@@ -14,6 +14,7 @@ from helm_safe.sandbox.agent.api import NO_ANSWER
 from helm_safe.sandbox.agent.backoff import BackOff, seconds
 from helm_safe.sandbox.agent.clock import Clock, stamp
 from helm_safe.sandbox.agent.events import Recorder
+from helm_safe.sandbox.agent.images import Images
 from helm_safe.sandbox.agent.logs import Logs
 from helm_safe.sandbox.agent.podspec import ContainerSpec, grace_seconds, parameters, pre_stop, uid_of
 from helm_safe.sandbox.agent.probes import Kind, Outcome, ProbeSpec, Tracker, probe_specs
@@ -44,6 +45,7 @@ class Means:
     backoff: float = 10.0
     backoff_cap: float = 300.0
     dice: Random = field(default_factory=Random)
+    images: Images = field(default_factory=Images)
 
 
 class Room(Protocol):
@@ -231,6 +233,7 @@ class Container:
 
     def _begin(self, process: Process) -> None:
         self.process = process
+        self._means.images.ran(self.spec.image)
         self._id = f"sandbox://{self._means.dice.getrandbits(256):064x}"
         self._state = {"running": {"startedAt": stamp(self._means.clock.wall(process.started))}}
         for tracker in self._trackers.values():

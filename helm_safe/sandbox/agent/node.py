@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from helm_safe.core.objects import Object, dig
 from helm_safe.sandbox.agent.api import MERGE, NO_ANSWER, Api, ApiError
 from helm_safe.sandbox.agent.clock import Clock, micro_stamp, stamp
+from helm_safe.sandbox.agent.images import Images
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _HEALTHY = (("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False"), ("Ready", "True"))
@@ -67,10 +68,11 @@ class NodeFacts:
 class Node:
     """Keeps the Node and its Lease alive; `run` never ends."""
 
-    def __init__(self, api: Api, clock: Clock, facts: NodeFacts, *, heartbeat: float = 5.0) -> None:
+    def __init__(self, api: Api, clock: Clock, facts: NodeFacts, images: Images, *, heartbeat: float = 5.0) -> None:
         self._api = api
         self._clock = clock
         self._facts = facts
+        self._images = images
         self._heartbeat = heartbeat
         self._uid = ""
 
@@ -86,10 +88,13 @@ class Node:
             await self._clock.sleep(self._heartbeat)
 
     async def beat(self) -> None:
-        """Register where the Node is absent or new, then renew the Lease."""
+        """Register where the Node is absent or new, tell of new images, then renew the Lease."""
         found = await _or_none(self._api.get(f"/api/v1/nodes/{self._facts.name}"))
         if found is None or dig(found, "metadata", "uid") != self._uid or not _ready(found):
             await self._register(found)
+        images = self._images.report()
+        if images != (dig(found, "status", "images") or []):
+            await self._api.patch(f"/api/v1/nodes/{self._facts.name}/status", {"status": {"images": images}})
         await self._renew()
 
     async def _register(self, found: Object | None) -> None:

@@ -1,0 +1,60 @@
+"""A staged run over 50 workloads with 500 pods, in this process: `python -m benchmarks.staged NAMESPACE RELEASE`.
+
+Prints one JSON object: peak memory of the process in MB, and API calls per second while it watches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.world import open_world
+from helm_safe.kube.cluster import KubeCluster
+from helm_safe.model.events import Event
+from helm_safe.model.policy import Annotated, resolve
+from helm_safe.model.revisions import Release
+from helm_safe.model.settings import Settings
+from helm_safe.rollback import control
+
+WATCHING = ("SHIFT", "WATCH", "RETURN")
+FLAGS = {"steps": "50,100", "bake": "30s", "metrics.traefik.labels": "app=nobody"}
+
+
+class Counting:
+    """A reporter that notes how many API calls had been made at each event."""
+
+    def __init__(self, cluster: KubeCluster) -> None:
+        self.cluster = cluster
+        self.marks: list[tuple[str, float, int]] = []
+
+    def event(self, event: Event) -> None:
+        self.marks.append((event.stage, time.monotonic(), sum(self.cluster.client.calls.values())))
+
+    def busiest(self) -> float:
+        """Calls per second between two events of a watching stage that lie at least ten seconds apart."""
+        pairs = zip(self.marks, self.marks[1:], strict=False)
+        rates = [(b[2] - a[2]) / (b[1] - a[1]) for a, b in pairs if b[0] in WATCHING and b[1] - a[1] >= 10]
+        return max(rates, default=0.0)
+
+
+def main() -> None:
+    namespace, name = sys.argv[1:]
+    cluster = KubeCluster.connect(os.environ)
+    reporter = Counting(cluster)
+    settings = Settings(yes=True, accept={"GATE-001": "a benchmark has no users"}).settled(
+        resolve(FLAGS, None, Annotated(0, {}), Annotated(0, {}))
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        world = open_world(cluster, reporter, Path(folder))
+        control.start(world, Release(namespace, name), 1, settings, show=lambda _: None, confirm=lambda _: True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"peak": peak, "calls": reporter.busiest()}))
+
+
+if __name__ == "__main__":
+    main()

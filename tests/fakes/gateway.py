@@ -1,0 +1,63 @@
+"""A gateway that sends a steady stream of users along the routes, and the counters that it keeps about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from helm_safe.core.objects import Object, name_of, namespace_of, sequence
+from helm_safe.model.traffic import Backend, Sample
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.controllers import Controllers, weight_of
+
+BUCKETS = (0.1, 0.3, 1.2, 5.0, float("inf"))
+SERIES: tuple[str, ...] = ("gateway-0",)
+
+
+class Gateway:
+    """helm_safe.ports.MetricProvider. rate: requests per second over each rule of each route, split without chance.
+
+    stranded: requests that met a Service without a ready pod. failed: those and the ones that a pod answered badly.
+    """
+
+    def __init__(self, cluster: FakeCluster, controllers: Controllers, rate: float = 200.0) -> None:
+        self.cluster = cluster
+        self.controllers = controllers
+        self.rate = rate
+        self.requests: dict[Backend, float] = {}
+        self.errors: dict[Backend, float] = {}
+        self.stranded = 0.0
+
+    @property
+    def failed(self) -> float:
+        return sum(self.errors.values())
+
+    def wait(self, seconds: float) -> None:
+        """Users come while time passes."""
+        for key, route in list(self.cluster.objects.items()):
+            if key[1] == "HTTPRoute":
+                for rule in sequence(route, "spec", "rules"):
+                    self._serve(route, sequence(rule, "backendRefs"), seconds * self.rate)
+
+    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
+        return {backend: self._sample(backend) for backend in backends}
+
+    def _serve(self, route: Object, refs: list[Object], requests: float) -> None:
+        whole = sum(weight_of(ref) for ref in refs)
+        for ref in refs:
+            if weight_of(ref):
+                self._count(Backend(namespace_of(route), name_of({"metadata": ref})), requests * weight_of(ref) / whole)
+
+    def _count(self, backend: Backend, requests: float) -> None:
+        pods = self.controllers.behind(*backend)
+        bad = sum(each.errors for each in pods) / len(pods) if pods else 1.0
+        self.stranded += 0 if pods else requests
+        self.requests[backend] = self.requests.get(backend, 0.0) + requests
+        self.errors[backend] = self.errors.get(backend, 0.0) + requests * bad
+
+    def _sample(self, backend: Backend) -> Sample:
+        at = self.controllers.passed
+        if backend not in self.requests:
+            return Sample(at, frozenset(SERIES))
+        requests, errors = self.requests[backend], self.errors[backend]
+        durations = {(SERIES, bound): requests - errors for bound in BUCKETS}
+        return Sample(at, frozenset(SERIES), {SERIES: requests}, {SERIES: errors}, durations)

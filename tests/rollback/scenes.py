@@ -1,0 +1,170 @@
+"""Shops for whole runs, one per strategy and way in which a chart can own routes, and what must be true of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from helm_safe.core.objects import dig
+from helm_safe.journal.lease import current_holder
+from helm_safe.journal.secret_store import runs_of
+from helm_safe.model.policy import Annotated, resolve
+from helm_safe.model.records import Progress, fold
+from helm_safe.model.revisions import RevisionStatus
+from helm_safe.model.settings import Settings
+from helm_safe.rollback import control
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.prepare import Prepared
+from tests.fakes.controllers import DEAD, tag_of
+from tests.fakes.runs import RELEASE
+from tests.fakes.shop import NAME, PODS, Shop, autoscaler, deployment, route, service, shop
+
+STABLE, WORKER, STANDBY = f"{NAME}-stable", f"{NAME}-worker", f"{NAME}-standby"
+
+
+def settings(**flags: Any) -> Settings:
+    """What a person asked for, `--yes` included."""
+    wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s", **flags}
+    chosen = resolve(wanted, None, Annotated(0, {}), Annotated(0, {}))
+    return Settings(yes=True).settled(chosen)
+
+
+def begin(made: Shop, show: Callable[[Prepared], None] = lambda _: None, **flags: Any) -> Run:
+    return control.start(made.world, RELEASE, 1, settings(**flags), show=show, confirm=lambda _: True)
+
+
+def progress_of(made: Shop) -> Progress:
+    """The newest run by its journal."""
+    runs = runs_of(made.cluster, RELEASE)
+    return fold(runs[max(runs)])
+
+
+@dataclass(frozen=True)
+class Scene:
+    """build: the shop. strategy: what a run takes. routes, scaler: specs at the end, None for those of before."""
+
+    strategy: str
+    build: Callable[[Path, str], Shop]
+    routes: dict[str, Any] | None = None
+    scaler: dict[str, Any] | None = None
+
+
+def charted(folder: Path, mode: str) -> Shop:
+    """The chart has the same route in both revisions; the autoscaler is somebody else's."""
+    chart = [service(), route()]
+    one, two = deployment("1", replicas=None), deployment("2", replicas=None)
+    return shop(folder, mode, [one, *chart], [two, *chart], beside=[autoscaler()])
+
+
+WEIGHTED = route(NAME, (NAME, 7), path="/v1")
+
+
+def differing(folder: Path, mode: str) -> Shop:
+    """The chart's route and its autoscaler differ between the revisions."""
+    one = [deployment("1", replicas=None), service(), WEIGHTED, autoscaler(1, 6)]
+    two = [deployment("2", replicas=None), service(), route(), autoscaler(2, 8)]
+    return shop(folder, mode, one, two)
+
+
+def foreign(folder: Path, mode: str) -> Shop:
+    """The route is not in the chart, and a small stranger has a share of it; the chart counts its pods."""
+    beside = [route(NAME, (NAME, 3), ("other", 1)), deployment("1", "other", replicas=1), service("other")]
+    return shop(folder, mode, [deployment("1"), service()], [deployment("2"), service()], beside=beside)
+
+
+def known_good(folder: Path, mode: str) -> Shop:
+    """A known-good backend serves beside the release's own; the route is in the chart."""
+    chart = [service(), route(NAME, (NAME, 100), (STABLE, 0))]
+    beside = [deployment("1", STABLE), service(STABLE), autoscaler()]
+    one, two = deployment("1", replicas=None), deployment("2", replicas=None)
+    return shop(folder, mode, [one, *chart], [two, *chart], beside=beside)
+
+
+def down(folder: Path, mode: str) -> Shop:
+    """The current revision has no ready pod, and the pods of before are gone."""
+    one, two = (deployment(tag, strategy={"type": "Recreate"}) for tag in ("1", "2"))
+    chart = [service(), route()]
+    return shop(folder, mode, [one, *chart], [two, *chart], behaviours={"2": DEAD})
+
+
+def unrouted(folder: Path, mode: str) -> Shop:
+    """No route anywhere."""
+    return shop(folder, mode, [deployment("1"), service()], [deployment("2"), service()])
+
+
+SCENES: dict[str, Scene] = {
+    "standby-charted": Scene("standby", charted),
+    "standby-differing": Scene("standby", differing, {NAME: WEIGHTED["spec"]}, autoscaler(1, 6)["spec"]),
+    "standby-foreign": Scene("standby", foreign),
+    "shift": Scene("shift", known_good),
+    "express": Scene("express", down),
+    "native": Scene("native", unrouted),
+}
+MODES = ("csa", "ssa")
+
+
+def assert_restored(made: Shop, scene: Scene) -> None:
+    """Revision 1 serves, everything else is as it was, nothing of ours is left but journal and Lease."""
+    history = made.world.releases.history(RELEASE)
+    assert history.last.status is RevisionStatus.DEPLOYED
+    assert history.last.manifest == history.revisions[0].manifest
+    assert sum(each.status is RevisionStatus.DEPLOYED for each in history.revisions) == 1
+    assert rollbacks(made) == 1 + made.helm.killed
+    assert tags(made) == {"1"}
+    assert made.spec("Deployment", NAME)["replicas"] == PODS
+    for name in routes_of(made):
+        wanted = (scene.routes or {}).get(name) or made.original("HTTPRoute", name)
+        assert made.spec("HTTPRoute", name) == wanted
+    if scaler := made.spec("HorizontalPodAutoscaler", NAME):
+        assert scaler == (scene.scaler or made.original("HorizontalPodAutoscaler", NAME))
+    assert_tidy(made)
+
+
+def assert_untouched(made: Shop) -> None:
+    """As before the run: revision 2, its pods, its routes; users of a run that isolated stay isolated."""
+    assert len(made.world.releases.history(RELEASE).revisions) == 2
+    assert made.helm.calls == []
+    assert tags(made) == {"2"}
+    isolated = progress_of(made).done.get("isolate", {}).get("verdict") == "pass"
+    for kind, name in made.originals:
+        if isolated and (kind, name) == ("Deployment", NAME):
+            continue  # without users it is for the autoscaler to say
+        if kind in ("Deployment", "Service", "HorizontalPodAutoscaler"):
+            assert made.spec(kind, name) == made.original(kind, name)
+    for name in routes_of(made):
+        if isolated:
+            assert made.weights(name) == {NAME: 0, STABLE: 100}
+        else:
+            assert made.spec("HTTPRoute", name) == made.original("HTTPRoute", name)
+    assert_tidy(made)
+
+
+def assert_tidy(made: Shop) -> None:
+    assert made.of_role("standby") == []
+    assert made.traces() == []
+    assert current_holder(made.cluster, RELEASE) is None
+    assert_unhurt(made)
+
+
+def assert_unhurt(made: Shop) -> None:
+    """No write of ours sent users where nobody is, and none met a Service without pods."""
+    assert made.cluster.hurt == []
+    assert made.gateway.stranded == 0 or DEAD in made.controllers.behaviours.values()
+    assert rollbacks(made) <= 1 + made.helm.killed
+
+
+def rollbacks(made: Shop) -> int:
+    """How often helm was asked for the target."""
+    return [revision for _, revision, _ in made.helm.calls].count(1)
+
+
+def tags(made: Shop, app: str = NAME) -> set[str]:
+    """Image tags of the pods behind the release's own Service."""
+    pods = [obj for key, obj in made.cluster.objects.items() if key[1] == "Pod"]
+    return {tag_of(pod) for pod in pods if dig(pod, "metadata", "labels", "app") == app}
+
+
+def routes_of(made: Shop) -> list[str]:
+    return [name for kind, name in made.originals if kind == "HTTPRoute"]
