@@ -194,8 +194,15 @@ class Search:
             what = f"Service/{self.wanted} does not stand" if self.wanted else "no other Service stands"
             yield f"{what} beside Service/{service} in every rule of {', '.join(map(str, refs))}"
         for name in names:
-            pods = self._pods(name)
-            yield f"Service/{name} " + (f"has not proved itself: {self._warmed(pods).sentence}" if pods else NO_PODS)
+            yield f"Service/{name} {self._flaw(self._pods(name))}"
+
+    def _flaw(self, pods: list[Object]) -> str:
+        """Why these pods of a backend are not known to be good."""
+        if not pods:
+            return NO_PODS
+        if not any(map(self._kin, pods)):
+            return f"runs other software than the release ({', '.join(images(pods[0]))})"
+        return f"has not proved itself: {self._warmed(pods).sentence}"
 
     def _beside(self, service: str, refs: tuple[ObjectRef, ...]) -> list[str]:
         """Services beside this one in all its routes, only the one that a person named where one is."""
