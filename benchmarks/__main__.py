@@ -81,7 +81,7 @@ def isolate_budget() -> float:
 @contextmanager
 def standing(*parts: str) -> Iterator[None]:
     """The second workload as a release of its own: the backend that is known to be good."""
-    helm, text = shutil.which("helm") or "helm", "\n".join(parts).replace("until 2", "list 1")
+    helm, text = shutil.which("helm") or "helm", "\n---\n".join(parts).replace("until 2", "list 1")
     try:
         with tempfile.TemporaryDirectory() as folder:
             chart = str(write_chart(Path(folder), text))
