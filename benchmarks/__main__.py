@@ -117,7 +117,7 @@ def staged_budget() -> dict[str, float]:
     """Peak MB and API calls per second of a staged run over 50 workloads and 500 pods."""
     with released(workloads(50, 10), route("w0"), wait=True):
         command = [sys.executable, "-m", "benchmarks.staged", NAMESPACE, "bench"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
         found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
         return found
 

@@ -12,7 +12,9 @@ from helm_safe.model.machine import committed
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import Progress, Record, fold
 from helm_safe.model.revisions import Release
+from helm_safe.model.routes import RouteCapture, Weight
 from helm_safe.rollback.context import World
+from helm_safe.rollback.traffic import router_of
 
 UNDO_ISOLATE = "undo isolate"
 
@@ -76,14 +78,27 @@ def refuse_if_unfinished(world: World, release: Release) -> None:
 
 
 def standing_isolation(world: World, release: Release) -> tuple[str, Progress] | None:
-    """The newest run that isolated users and left them so; None where nobody is isolated."""
+    """The newest run that isolated users and left them so; None where nobody is isolated, or somebody else ended it."""
     for run_id, records in reversed(runs_of(world.cluster, release).items()):
         progress = fold(records)
         if progress.returned or progress.passed(UNDO_ISOLATE):
             return None
         if progress.passed("isolate"):
-            return run_id, progress
+            return (run_id, progress) if _stands(world, progress) else None
     return None
+
+
+def _stands(world: World, progress: Progress) -> bool:
+    """Whether the routes still carry the isolation: a deployment since then may have written them anew."""
+    for moved in progress.plan.traffic.routes if progress.plan and progress.plan.traffic else ():
+        router, resource = router_of(moved.router), world.cluster.served().preferred(moved.ref.group, moved.ref.kind)
+        live = world.cluster.get(resource, moved.ref.namespace, moved.ref.name) if resource else None
+        captured = progress.captured.get(f"route {moved.ref}")
+        if live is None or captured is None:
+            return False
+        if router.foreign(RouteCapture.from_json(captured), live, moved.pairs, [Weight(100)]):
+            return False
+    return True
 
 
 def _stage_of(state: RunState) -> str:

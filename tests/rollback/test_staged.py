@@ -11,12 +11,13 @@ import pytest
 
 from helm_safe.core.objects import ObjectRef
 from helm_safe.journal.lease import leave_request
-from helm_safe.model.errors import Blocked, HelmSafeError, PersonNeeded, RunFailed
+from helm_safe.model.errors import Blocked, HelmSafeError, NotFound, PersonNeeded, RunFailed
 from helm_safe.model.plan import EndState
 from helm_safe.model.policy import Resolved
 from helm_safe.model.resources import DEPLOYMENTS
 from helm_safe.model.traffic import Backend
 from helm_safe.rollback import control
+from helm_safe.rollback.isolation import isolate
 from helm_safe.rollback.prepare import prepare
 from tests.fakes.cluster import SERVED
 from tests.fakes.controllers import CRASHING, DEAD, FAILING, GOOD, POLITE, Behaviour
@@ -470,3 +471,17 @@ def test_what_another_writer_left_can_be_cleared_away_later(tmp_path: Path) -> N
     made.cluster.put({**live, "spec": original})
     assert control.abort(made.world, RELEASE, settings()) is EndState.ABORTED
     assert_untouched(made)
+
+
+def test_an_isolation_that_somebody_ended_is_forgotten(tmp_path: Path) -> None:
+    """Its originals are not those of today's route, and nobody is isolated any more."""
+    made = known_good(tmp_path, "csa")
+    original = made.spec("HTTPRoute", NAME)
+    isolate(made.world, RELEASE, "", settings(), lambda _: True)
+    assert prepare(made.world, RELEASE, 1, settings()).plan.settings["isolated"]
+    live = made.cluster.find("HTTPRoute", NAME, NAMESPACE)
+    assert live
+    made.cluster.put({**live, "spec": original})
+    assert not prepare(made.world, RELEASE, 1, settings()).plan.settings["isolated"]
+    with pytest.raises(NotFound, match="no isolation"):
+        control.undo_isolation(made.world, RELEASE, settings())
