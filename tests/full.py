@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "test-results.md"
 LIMIT = 3600.0
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
+TROUBLE = ("tests/cluster/test_faults.py", "tests/cluster/test_takeover.py")
 OLDEST = "oldest-kubernetes"  # the lower end of the range that pyproject.toml gives
 
 Part = list[list[str]]
@@ -44,7 +45,9 @@ def parts(cache: Path) -> dict[str, Part]:
         "lint": LINT,
         "unit": [[*PYTEST, "-m", "not cluster and not dataplane"]],
         OLDEST: _oldest_kubernetes(cache / OLDEST),
-        "cluster": [[*PYTEST, "-m", "cluster and not dataplane"]],
+        "cluster": [[*PYTEST, "-m", "cluster and not dataplane", *(f"--ignore={each}" for each in TROUBLE)]],
+        "faults": [[*PYTEST, TROUBLE[0]]],
+        "takeovers": [[*PYTEST, TROUBLE[1]]],
         "dataplane": [[*PYTEST, "-m", "dataplane", "-k", "not killed"]],
         "kills": [[*PYTEST, "-m", "dataplane", "-k", "killed"]],
     }

@@ -99,7 +99,7 @@ def finish(run: Run) -> Run:
     raise_for(run, end)
     if end is EndState.ABORTED:
         raise RunFailed(
-            f"the run of release {run.release} was aborted by another process; the release is as it was",
+            f"the run of release {run.release} was aborted; the release is as it was",
             f"Users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}." if run.plan.traffic else "",
         )
     return run
@@ -130,6 +130,8 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         return EndState.ABORTED
     with seat(world, release, state.run_id) as held:
         run = _take_over(held, settings)
+        if state.stuck:
+            run.record(Kind.REOPEN, Stage.CLEANUP)
         end = carry_out(run, request="abort")
         raise_for(run, end)
         _refuse_success(release, end.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, namespace_of, selects, sequence
-from helm_safe.core.workloads import pod_selector, template_labels
+from helm_safe.core.workloads import images, pod_selector, pod_template, template_labels
 from helm_safe.model.errors import UsageError
 from helm_safe.model.judging import floors_of
 from helm_safe.model.machine import Verdict
@@ -194,8 +194,15 @@ class Search:
             what = f"Service/{self.wanted} does not stand" if self.wanted else "no other Service stands"
             yield f"{what} beside Service/{service} in every rule of {', '.join(map(str, refs))}"
         for name in names:
-            pods = self._pods(name)
-            yield f"Service/{name} " + (f"has not proved itself: {self._warmed(pods).sentence}" if pods else NO_PODS)
+            yield f"Service/{name} {self._flaw(self._pods(name))}"
+
+    def _flaw(self, pods: list[Object]) -> str:
+        """Why these pods of a backend are not known to be good."""
+        if not pods:
+            return NO_PODS
+        if not any(map(self._kin, pods)):
+            return f"runs other software than the release ({', '.join(images(pods[0]))})"
+        return f"has not proved itself: {self._warmed(pods).sentence}"
 
     def _beside(self, service: str, refs: tuple[ObjectRef, ...]) -> list[str]:
         """Services beside this one in all its routes, only the one that a person named where one is."""
@@ -206,10 +213,20 @@ class Search:
     def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
         """(name, ready pods, proof) of the backends that may carry all users."""
         for name in self._beside(service, refs):
-            pods = self._pods(name)
+            pods = [pod for pod in self._pods(name) if self._kin(pod)]
             proof = self._proof(name, pods) if pods else ""
             if proof:
                 yield name, len(pods), proof
+
+    def _kin(self, pod: Object) -> bool:
+        """Whether a pod runs the release's own software, in any version: a page that says "back soon" answers well too.
+
+        What a person chose needs no such likeness.
+        """
+        if self.wanted or self.settings.strategy == "shift":
+            return True
+        own = {_repository(image) for _, obj in self._workloads() for image in images(pod_template(obj))}
+        return any(_repository(image) in own for image in images(pod))
 
     def _proof(self, service: str, pods: list[Object]) -> str:
         floors, seen = floors_of(self.settings.resolved), self.windows.get(service)
@@ -221,6 +238,12 @@ class Search:
 
     def _warmed(self, pods: list[Object]) -> Warmed:
         return warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
+
+
+def _repository(image: str) -> str:
+    """The image without tag and digest; a port of the registry is no tag."""
+    name = image.partition("@")[0]
+    return name[: -len(name.rpartition(":")[2]) - 1] if ":" in name.rpartition("/")[2] else name
 
 
 def _ready(pod: Object) -> bool:

@@ -15,8 +15,8 @@ from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.hygiene import forget_us
 from helm_safe.rollback.pods import PodWatch, selected
-from helm_safe.rollback.standby import OBJECTS, make
-from helm_safe.rollback.traffic import SERVICE_NAME, Stuck, settle
+from helm_safe.rollback.standby import make
+from helm_safe.rollback.traffic import OBJECTS, SERVICE_NAME, Stuck, settle
 
 POLL = 2.0
 GONE_WITHIN = 120.0

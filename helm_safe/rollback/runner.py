@@ -123,8 +123,9 @@ def raise_for(run: Run, state: EndState) -> None:
     evidence = run.progress.done.get("autopsy", {}).get("folder", "the journal")
     if stuck and not committed(run.progress):
         raise PersonNeeded(
-            f"the run of release {release} stopped ({reason}), and could not put everything back: {stuck['reason']}",
-            f"Look at the routes with `helm safe-rollback status {release.name} -n {release.namespace}`.",
+            f"the run of release {release} could not put everything back: {stuck['reason']}"
+            + (f" It had stopped because {reason}" if reason != stuck["reason"] else ""),
+            f"Mend that, then `helm safe-rollback abort {release.name} -n {release.namespace}` puts the rest back.",
         )
     if committed(run.progress):
         raise PersonNeeded(

@@ -28,13 +28,20 @@ class RunState:
 
     @property
     def unfinished(self) -> bool:
-        return bool(self.progress.plan) and (not self.progress.end or self.held)
+        return bool(self.progress.plan) and (not self.progress.end or self.held or self.stuck)
 
     @property
     def held(self) -> bool:
         """Whether it ended after COMMIT with users on pods that are not the release's own: somebody must go on."""
         plan = self.progress.plan
         return bool(plan and plan.hold) and self.progress.end == EndState.FAILED.value and committed(self.progress)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it ended before COMMIT and could not put everything back: `abort` tries the rest again."""
+        undo = self.progress.plan.undo if self.progress.plan else ()
+        failed = any(step.id in self.progress.done and not self.progress.passed(step.id) for step in undo)
+        return failed and bool(self.progress.end) and not committed(self.progress)
 
 
 def latest_run(world: World, release: Release) -> RunState | None:

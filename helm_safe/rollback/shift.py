@@ -12,7 +12,7 @@ from helm_safe.rollback.gate import Gate
 from helm_safe.rollback.holding import forget_scalers, hold_again
 from helm_safe.rollback.hygiene import forget_us
 from helm_safe.rollback.standby import staging_of_plan, warm, watched
-from helm_safe.rollback.traffic import Stuck, capture, move, recapture, routes_of, settle
+from helm_safe.rollback.traffic import Stuck, capture, move, put_back, recapture, routes_of, settle
 from helm_safe.rollback.watch import restored
 
 READY_WITHIN = 60.0
@@ -76,10 +76,13 @@ def restore(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 def go_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Before COMMIT: the weights of before, or the isolation where the run isolated; isolation is kept."""
     share = safe_share(run.plan, run.progress)
-    move(run, share)
+    left = put_back(run, share)
     forget_routes(run)
     settle(run)
-    return passed(f"users are at {safe_words(run.plan, share)}")
+    for words in left:
+        run.tell(step.stage, words, Level.WARNING)
+    where = "where its last writer sent them" if left else f"at {safe_words(run.plan, share)}"
+    return passed(f"users are {where}")
 
 
 def keep_safe(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent

@@ -19,13 +19,13 @@ from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.inspect import list_live, revision_of
 from helm_safe.rollback.pods import PodWatch
-from helm_safe.rollback.traffic import Stuck, routes_of, settle
+from helm_safe.rollback.traffic import OBJECTS, Stuck, made_here, routes_of, settle
 from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 2.0
 STEADY = 5.0  # seconds for which all pods must be up before they are warmed up
 GONE_WITHIN = 60.0
-OBJECTS, LABELS = "standby objects", "standby labels"
+LABELS = "standby labels"
 
 
 def create(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - what is there already is kept
@@ -90,7 +90,7 @@ def leave(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idemp
 def remove(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Delete what this run made, by its own labels and UID; nothing that a route still refers to."""
     refs = [ObjectRef(*ref) for ref in run.captured(OBJECTS).get("refs", ())]
-    doors = {ref.name for ref in refs if ref.kind == "Service"}
+    doors = made_here(run)
     for route in routes_of(run):
         live = run.world.cluster.get(route.resource, route.ref.namespace, route.ref.name)
         held = doors & route.router.services(live) if live is not None else set()

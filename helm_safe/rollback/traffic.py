@@ -20,6 +20,7 @@ from helm_safe.rollback.context import Run
 from helm_safe.routers import BUILTIN
 
 SERVICE_NAME = "kubernetes.io/service-name"
+OBJECTS = "standby objects"  # the record of what the run makes, written before the first of it
 TRIES = 10  # gateways write status beside us, and each write of theirs costs us a try
 CONVERGE_WITHIN = 30.0
 SETTLE = 3.0  # seconds from the controller's word until the last proxy follows
@@ -29,10 +30,11 @@ POLL = 1.0
 class Stuck(HelmSafeError):
     """A route cannot be moved: another writer's edit stands in the way, it is gone, or nobody carries it out.
 
-    passing: it may mend itself within seconds.
+    passing: it may mend itself within seconds. foreign: another writer's edit stands in the way.
     """
 
     passing = False
+    foreign = False
 
 
 class Route(NamedTuple):
@@ -108,11 +110,33 @@ def move(run: Run, share: float | None, *, need: Mapping[str, int] | None = None
     Raises Stuck; writing twice equals writing once.
     """
     allowed = [*written(run), share]
-    wrote = False
-    for route in routes_of(run):
-        if run.captured(f"route {route.ref}"):
-            wrote = _move(run, route, share, allowed, need or {}) or wrote
-    return wrote
+    moved = [_move(run, route, share, allowed, need or {}) for route in _captured(run)]
+    return any(moved)
+
+
+def put_back(run: Run, share: float | None) -> list[str]:
+    """Like `move`, on the way out: a route that somebody else changed and that needs nothing of ours stays his.
+
+    Returns a sentence for each of those. Raises Stuck where his route still refers to what this run made.
+    """
+    allowed, left = [*written(run), share], []
+    for route in _captured(run):
+        try:
+            _move(run, route, share, allowed, {})
+        except Stuck as stuck:
+            if not stuck.foreign or made_here(run) & route.router.services(_read(run, route)):
+                raise
+            left.append(stuck.message)
+    return left
+
+
+def made_here(run: Run) -> set[str]:
+    """Services that this run made."""
+    return {name for _, kind, _, name in run.captured(OBJECTS).get("refs", ()) if kind == "Service"}
+
+
+def _captured(run: Run) -> Iterator[Route]:
+    return (route for route in routes_of(run) if run.captured(f"route {route.ref}"))
 
 
 def look(run: Run, shares: Sequence[float | None]) -> None:
@@ -220,7 +244,9 @@ def _read(run: Run, route: Route) -> Object:
 
 
 def _foreign(route: Route, what: str) -> Stuck:
-    return Stuck(
+    stuck = Stuck(
         f"somebody else changed {route.ref} during the run: {what}; it is not overwritten",
         f"Look at it: kubectl get {route.resource.plural} {route.ref.name} -n {route.ref.namespace} -o yaml",
     )
+    stuck.foreign = True
+    return stuck

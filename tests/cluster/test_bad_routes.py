@@ -216,8 +216,10 @@ def test_nowhere_to_isolate_to(stage: Stage) -> None:
         assert_said(empty, 2, "Service/other has no ready pods of its own")
         with there(stage, deployment(stage, "other", app="other")):
             stage.kubectl("rollout", "status", "deployment/other", "--timeout=60s")
-            small = stage.safe("isolate", RELEASE, "--yes", fails=True)
+            strange = stage.safe("isolate", RELEASE, "--yes", fails=True)
+            small = stage.safe("isolate", RELEASE, "--yes", "--to", "other", fails=True)
         assert state(stage) == before
+    assert_said(strange, 2, "Service/other runs other software than the release (sandbox/other:1-good)")
     assert_said(small, 3, "Service/other has too few ready pods to carry all users: 1, while 2 serve now")
 
 

@@ -127,7 +127,7 @@ def test_without_fresh_credentials_the_run_stops_and_can_be_resumed(login: Login
         login.write({})
     login.expire("first", first)
     done = finished(process)
-    assert_refused(done, 4, "stopped where it was", "credentials", f"resume shop -n {login.shop.namespace}")
+    assert_refused(done, 4, "stopped in the middle", "credentials", f"resume shop -n {login.shop.namespace}")
     assert len(done.stderr.strip().splitlines()) == 2
     assert first not in done.stdout + done.stderr
     assert_refused(login.shop.run("resume", "shop", **login.environment), 2, "credentials")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.journal.secret_store import decode
@@ -19,8 +17,8 @@ from helm_safe.model.records import Kind
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Done, Stage
 from tests.faultproxy import FaultProxy, beside
+from tests.sampling import FULL
 
-Cell = TypeVar("Cell")
 PODS = 2
 NEVER_DOWN = '{"spec": {"behavior": {"scaleDown": {"selectPolicy": "Disabled"}}}}'
 TABLE = {0, 1, 2, 3, 4, 5}  # docs/exit-codes.md, without signals
@@ -28,7 +26,6 @@ SPECS = ("httproute", "horizontalpodautoscaler")
 STANDBY = "helm-safe.dev/role=standby"
 SECONDS = 240.0  # for a whole run, a takeover and an outage included
 REACHED = 150.0  # for the last of a run's steps to begin
-FULL = os.environ.get("HELM_SAFE_FULL") == "1"
 OURS = f"fieldManager={MANAGED_BY}"  # a write with effect: a dry run begins with dryRun
 JOURNAL = rf"/secrets/helm-safe\.{RELEASE}\."
 
@@ -90,11 +87,6 @@ STRATEGIES = {
 
 USUAL = tuple(STRATEGIES) if FULL else ("native",)
 """What is tried for one strategy unless all is asked for: a run of the standby takes a minute and a half."""
-
-
-def sample(cells: Sequence[Cell], count: int) -> list[Cell]:
-    """All of them with HELM_SAFE_FULL=1, else so many, chosen by HELM_SAFE_SEED."""
-    return list(cells) if FULL else random.Random(int(os.environ.get("HELM_SAFE_SEED", "1"))).sample(cells, count)
 
 
 class Troubled:

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.dataplane]
 TWO_PODS = "autoscaling.minReplicas=2"
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("major", [3, 4], ids=["helm3", "helm4"])
 def test_a_rollback_that_died_half_way_is_mended(sandbox: Sandbox, namespace: str, major: int) -> None:
     """It leaves revision 1's manifest, the pods of before, and nothing of ours that a later upgrade could meet."""

@@ -47,6 +47,7 @@ def assert_restored(stage: Stage, revision: int) -> None:
     assert not lease["spec"].get("holderIdentity")
 
 
+@pytest.mark.matrix(1)
 def test_a_broken_release_is_rolled_back_under_load(stage: Stage) -> None:
     """The users' errors end, revision 1 answers, the pods are as many as before."""
     with stage.load(rate=40) as load:
@@ -74,6 +75,7 @@ def test_pods_that_were_scaled_away_come_back(stage: Stage) -> None:
     assert_restored(stage, 3)
 
 
+@pytest.mark.matrix(1)
 def test_a_stale_pending_record_is_repaired(stage: Stage) -> None:
     """helm killed in the middle leaves a record that blocks upgrades; the run goes through the deployed revision."""
     stage.helm("rollback", RELEASE, "1", "--no-hooks")

@@ -260,7 +260,7 @@ def deployment(tag: str, name: str = NAME, *, replicas: int | None = PODS, confi
     """replicas: None leaves them out, as charts with an autoscaler do. config: the ConfigMap that the pods read."""
     container: Object = {
         "name": "app",
-        "image": f"shop/{name}:{tag}",
+        "image": f"shop/{name.removesuffix('-stable')}:{tag}",
         "ports": [{"name": "http", "containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
     }

@@ -17,6 +17,7 @@ from helm_safe.model.policy import Resolved
 from helm_safe.model.resources import DEPLOYMENTS
 from helm_safe.model.traffic import Backend
 from helm_safe.rollback import control
+from helm_safe.rollback.prepare import prepare
 from tests.fakes.cluster import SERVED
 from tests.fakes.controllers import CRASHING, DEAD, FAILING, GOOD, POLITE, Behaviour
 from tests.fakes.releases import Failure
@@ -337,7 +338,7 @@ def test_abort_before_commit(tmp_path: Path, mode: str, words: str) -> None:
     """The running process puts everything back: a success of `abort`, and exit 1 of the run that did not roll back."""
     made = simple(tmp_path, mode)
     when(made, words, ask(made, "abort"))
-    with pytest.raises(RunFailed, match="aborted by another process"):
+    with pytest.raises(RunFailed, match="was aborted"):
         begin(made)
     assert progress_of(made).end == EndState.ABORTED.value
     assert_untouched(made)
@@ -348,7 +349,7 @@ def test_abort_of_a_shift_keeps_the_isolation(tmp_path: Path) -> None:
     """Users stay with the known-good backend, also when the broken workload was at 0 already."""
     made = known_good(tmp_path, "ssa")
     when(made, f"scale Deployment/{NAME} to 0", ask(made, "abort"))
-    with pytest.raises(RunFailed, match="aborted by another process"):
+    with pytest.raises(RunFailed, match="was aborted"):
         begin(made)
     assert progress_of(made).end == EndState.ABORTED.value
     assert made.weights() == {NAME: 0, STABLE: 100}
@@ -442,3 +443,30 @@ def test_an_abort_never_strands_users(tmp_path: Path) -> None:
     assert made.weights() == {NAME: 0, STANDBY: 100}
     assert made.gateway.stranded == 0
     assert made.cluster.hurt == []
+
+
+@pytest.mark.parametrize(("image", "strategy"), [("shop/checkout-api:0", "shift"), ("shop/back-soon:1", "standby")])
+def test_a_page_that_answers_well_is_no_known_good_backend(tmp_path: Path, image: str, strategy: str) -> None:
+    """What runs other software is taken for a backend only where a person names it."""
+    made = known_good(tmp_path, "csa")
+    for key, obj in made.cluster.objects.items():
+        if key[1] == "Pod" and STABLE in key[3]:
+            obj["spec"]["containers"][0]["image"] = image
+    assert prepare(made.world, RELEASE, 1, settings()).plan.strategy == strategy
+
+
+@pytest.mark.usefixtures("attentive")
+def test_what_another_writer_left_can_be_cleared_away_later(tmp_path: Path) -> None:
+    """His edit kept the standby in the route, so it had to stay; once the route is mended `abort` removes it."""
+    made = simple(tmp_path)
+    original = made.spec("HTTPRoute", NAME)
+    when(made, "50 % of the users to the standby", lambda: edit(made, edit_weight))
+    with pytest.raises(PersonNeeded, match="could not put everything back"):
+        begin(made)
+    with pytest.raises(Blocked, match="unfinished"):
+        begin(made)
+    live = made.cluster.find("HTTPRoute", NAME, NAMESPACE)
+    assert live
+    made.cluster.put({**live, "spec": original})
+    assert control.abort(made.world, RELEASE, settings()) is EndState.ABORTED
+    assert_untouched(made)
