@@ -184,7 +184,7 @@ def test_killed_runs_are_mended_from_a_new_shell(sandbox: Sandbox, tmp_path: Pat
     """Several side by side, each in a namespace of its own: a run mostly waits."""
     with ThreadPoolExecutor(WORLDS) as pool:
         told = list(pool.map(lambda each: mended(sandbox, each[1], tmp_path / str(each[0])), enumerate(kills)))
-    assert [words for words in told if words] == [], f"seed {SEED}"
+    assert not any(told), "\n".join([f"seed {SEED}", *filter(None, told)])
 
 
 def mended(sandbox: Sandbox, kill: Kill, folder: Path) -> str:

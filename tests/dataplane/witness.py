@@ -40,8 +40,8 @@ class Seen(NamedTuple):
 class Witness:
     """What was seen, the oldest first; `begun` is the place in the history from which on nothing was missed."""
 
-    def __init__(self, begun: int) -> None:
-        self.begun = begun
+    def __init__(self) -> None:
+        self.begun = 0
         self._seen: list[Seen] = []
         self._lock = threading.Lock()
 
@@ -52,6 +52,17 @@ class Witness:
         if event["type"] in ("ADDED", "MODIFIED", "DELETED"):
             with self._lock:
                 self._seen.append(Seen(int(obj["metadata"]["resourceVersion"]), event["type"] == "DELETED", obj))
+
+    def list(self, kind: str, body: Object) -> str:
+        """What there was at the beginning; returns the place in the history from which to watch on."""
+        version = str(body["metadata"]["resourceVersion"])
+        with self._lock:
+            self.begun = max(self.begun, int(version))
+            self._seen += [
+                Seen(int(obj["metadata"]["resourceVersion"]), gone=False, obj={**obj, "kind": kind})
+                for obj in body["items"]
+            ]
+        return version
 
     def history(self) -> list[Seen]:
         with self._lock:
@@ -77,17 +88,16 @@ class Witness:
             else:
                 state[each.key] = each.obj
             if each.version > self.begun:
-                found += [f"at {each.version} ({'/'.join(each.key)}): {words}" for words in _dark(state)]
+                where = f"at {each.version}, watched from {self.begun} on, {'/'.join(each.key)}"
+                found += [f"{where}: {words}" for words in _dark(state)]
         return found
 
 
 @contextmanager
 def witness(stage: Stage) -> Iterator[Witness]:
     """Watch the namespace until the block is left."""
-    paths = [path.format(stage.namespace) for path in PATHS.values()]
-    listed = json.loads(stage.kubectl("get", "--raw", f"{paths[0]}?limit=1").stdout)
-    seen = Witness(int(listed["metadata"]["resourceVersion"]))
-    watches = [_watch(stage, path, seen) for path in paths]
+    seen = Witness()
+    watches = [_watch(stage, kind, path.format(stage.namespace), seen) for kind, path in PATHS.items()]
     try:
         yield seen
         assert all(process.poll() is None for process, _ in watches), "a watch ended early: something may be missed"
@@ -98,8 +108,10 @@ def witness(stage: Stage) -> Iterator[Witness]:
             process.communicate()
 
 
-def _watch(stage: Stage, path: str, seen: Witness) -> tuple[subprocess.Popen[str], threading.Thread]:
-    command = ["kubectl", "get", "--raw", f"{path}?watch=true"]
+def _watch(stage: Stage, kind: str, path: str, seen: Witness) -> tuple[subprocess.Popen[str], threading.Thread]:
+    """List, then watch from there on: a watch that begins by itself may begin with a state newer than `begun`."""
+    version = seen.list(kind, json.loads(stage.kubectl("get", "--raw", path).stdout))
+    command = ["kubectl", "get", "--raw", f"{path}?watch=true&resourceVersion={version}"]
     process = subprocess.Popen(command, env=stage.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def read() -> None:
@@ -127,4 +139,4 @@ def _dark(state: dict[tuple[str, str], Object]) -> Iterator[str]:
                 yield f"{name} sends users nowhere: {weights}"
             for service, weight in weights.items():
                 if weight and not ready.get(service):
-                    yield f"{name} gives Service/{service} a weight of {weight}, and it has no ready endpoint"
+                    yield f"{name} gives Service/{service} a weight of {weight}, and it has no ready endpoint; others: {ready}"
