@@ -28,8 +28,8 @@ class NativeOptions:
 class Settings:
     """What the user asked for, after flags, policy, annotations and defaults were folded.
 
-    timeout: how long a step may wait for its decision. bake: how long a step or WATCH must look good. known_good_after: how long a
-    revision must have been the deployed one to count as good. accept: check id -> reason. recreate: objects
+    timeout: how long a step may wait for its decision. bake: how long a step or WATCH must look good. known_good_after:
+    how long a revision must have been the deployed one to count as good. accept: check id -> reason. recreate: objects
     ("Job/migrate") that may be deleted and made anew because they are immutable. resolved: every option of the table,
     with its source. policy_severities, waivers: what the policy says of findings, by id of the check.
     """
