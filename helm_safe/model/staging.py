@@ -106,9 +106,36 @@ def staging_of(
         if why:
             follow.append((ref, why))
         else:
-            count = dig(live[ref], "spec", "replicas")
-            staged.append(Staged(ref, short(ref.name), 1 if count is None else int(count), doors))
+            declared = dig(change.target.objects[ref], "spec", "replicas")
+            staged.append(Staged(ref, short(ref.name), count_before(live, ref, declared), doors))
     return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, live, services, staged)))
+
+
+def count_before(live: Mapping[ObjectRef, Object], ref: ObjectRef, declared: Any) -> int:
+    """The replicas that a workload had before the incident. declared: those of the target's manifest.
+
+    A live count of 0 is the incident, not the wish: then the autoscaler's word counts, else the manifest's, else one.
+    """
+    scaler = autoscaler_of(live, ref) or {}
+    candidates = [
+        dig(live.get(ref), "spec", "replicas"),
+        dig(scaler, "status", "desiredReplicas"),
+        dig(scaler, "spec", "minReplicas"),
+        declared,
+    ]
+    return next((int(each) for each in candidates if each), 1)
+
+
+def autoscaler_of(live: Mapping[ObjectRef, Object], ref: ObjectRef) -> Object | None:
+    """The HorizontalPodAutoscaler of a workload."""
+    for other, obj in live.items():
+        target = mapping(obj, "spec", "scaleTargetRef")
+        if (other.group, other.kind, other.namespace) == ("autoscaling", "HorizontalPodAutoscaler", ref.namespace) and (
+            target.get("kind"),
+            target.get("name"),
+        ) == (ref.kind, ref.name):
+            return obj
+    return None
 
 
 def serving(objects: Iterable[ObjectRef]) -> list[ObjectRef]:

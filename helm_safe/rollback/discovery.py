@@ -112,7 +112,10 @@ def down(snapshot: Snapshot, gauge: Gauge) -> str:
     staged = snapshot.staging.staged
     if not staged:
         return ""
-    if not any(dig(snapshot.live.get(each.workload), "status", "readyReplicas") for each in staged):
+    live = [snapshot.live.get(each.workload) for each in staged]
+    if all(dig(each, "spec", "replicas") == 0 for each in live):
+        return f"{staged[0].workload} is scaled to 0"  # its last pods may still be counted as ready
+    if not any(dig(each, "status", "readyReplicas") for each in live):
         return f"{staged[0].workload} has no ready pod"
     if gauge.failing(door.service for door in snapshot.staging.doors()):
         return f"every request to Service/{staged[0].doors[0].service} fails"

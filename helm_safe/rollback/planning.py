@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from helm_safe.core.findings import Finding, Status
-from helm_safe.core.objects import Object, ObjectRef, dig, mapping
+from helm_safe.core.objects import ObjectRef, dig
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.plan import Advice, Plan, Stage, Step
 from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
-from helm_safe.model.staging import reads_changed, serving
+from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
 from helm_safe.rollback.strategy import (
@@ -100,13 +100,8 @@ def replicas_wanted(snapshot: Snapshot) -> dict[str, int]:
         if ref.kind == "DaemonSet":
             continue
         declared = dig(snapshot.change.target.objects[ref], "spec", "replicas")
-        scaler = _autoscaler(snapshot, ref)
-        if declared is not None and scaler is None:
-            wanted[str(ref)] = int(declared)
-            continue
-        live = snapshot.live_for(ref)
-        count = int(dig(live or {}, "spec", "replicas") or 0)
-        wanted[str(ref)] = count or _before_the_incident(scaler, declared)
+        counted = declared is not None and autoscaler_of(snapshot.live, ref) is None
+        wanted[str(ref)] = int(declared) if counted else count_before(snapshot.live, ref, declared)
     return wanted
 
 
@@ -116,24 +111,6 @@ def hooks_note(snapshot: Snapshot, settings: Settings) -> str:
     if not names:
         return ""
     return f" (hooks skipped: {', '.join(names)})" if settings.native.no_hooks else f" (runs hooks: {', '.join(names)})"
-
-
-def _before_the_incident(scaler: Object | None, declared: Any) -> int:
-    """A live count of 0 is the incident, not the wish: the autoscaler's word, else the manifest's, else one."""
-    candidates = [
-        dig(scaler or {}, "status", "desiredReplicas"),
-        dig(scaler or {}, "spec", "minReplicas"),
-        declared,
-    ]
-    return next((int(each) for each in candidates if each), 1)
-
-
-def _autoscaler(snapshot: Snapshot, ref: ObjectRef) -> Object | None:
-    for hpa in snapshot.of_kind("autoscaling", "HorizontalPodAutoscaler"):
-        target = mapping(hpa, "spec", "scaleTargetRef")
-        if (target.get("kind"), target.get("name")) == (ref.kind, ref.name):
-            return hpa
-    return None
 
 
 def _replicas_title(snapshot: Snapshot) -> str:

@@ -456,6 +456,20 @@ def test_a_page_that_answers_well_is_no_known_good_backend(tmp_path: Path, image
     assert prepare(made.world, RELEASE, 1, settings()).plan.strategy == strategy
 
 
+def test_pods_that_were_just_scaled_away(tmp_path: Path) -> None:
+    """The controller still counts them as ready: nobody is served all the same, and the count of before is wanted."""
+    made = simple(tmp_path)
+    live = made.cluster.find("Deployment", NAME, NAMESPACE)
+    assert live
+    assert live["status"]["readyReplicas"] == PODS
+    key = ("apps", "Deployment", NAMESPACE, NAME)
+    made.cluster.objects[key]["spec"]["replicas"] = 0
+    plan = prepare(made.world, RELEASE, 1, settings()).plan
+    assert plan.strategy == "express"
+    assert plan.why == f"Deployment/{NAME} is scaled to 0: steps would protect nobody"
+    assert plan.settings["staging"][0]["replicas"] > 0
+
+
 @pytest.mark.usefixtures("attentive")
 def test_what_another_writer_left_can_be_cleared_away_later(tmp_path: Path) -> None:
     """His edit kept the standby in the route, so it had to stay; once the route is mended `abort` removes it."""
