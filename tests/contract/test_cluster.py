@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -177,6 +178,15 @@ def test_json_patch_bound_to_a_version_that_is_past_is_a_conflict(world: World) 
     bound["value"] = dig(world.cluster.get(world.maps, world.namespace, "one"), "metadata", "resourceVersion")
     with pytest.raises(Invalid):
         world.cluster.patch(world.maps, world.ref("one"), [bound, {"op": "remove", "path": "/data/z"}], kind="json")
+
+
+def test_a_write_without_effect_makes_no_new_version(world: World) -> None:
+    world.map("one")
+    before = world.cluster.patch(world.maps, world.ref("one"), {"data": {"b": "2"}}, manager="test")
+    time.sleep(1.1)  # times of field managers are whole seconds
+    for kind, patch in (("merge", {"data": {"b": "2"}}), ("strategic", {"data": {"b": "2"}})):
+        again = world.cluster.patch(world.maps, world.ref("one"), patch, kind=kind, manager="test")
+        assert again["metadata"] == before["metadata"]
 
 
 def test_strategic_patch_merges_containers_by_name(world: World) -> None:

@@ -114,11 +114,13 @@ def managed(old: Object, new: Object, manager: str, now: datetime, *, applied: O
     changed = {path for path, value in after.items() if before.get(path, _ABSENT) != value} | (set(before) - set(after))
     taken = set(merging.leaves(_content(applied))) if applied else changed & set(after)
     operation = "Apply" if applied else "Update"
-    kept = []
+    kept, time = [], stamp(now)
     for entry in entries:
         paths = merging.unnest(entry["fieldsV1"])
         if (entry["manager"], entry["operation"]) == (manager, operation):
             taken |= set() if applied else paths - (set(before) - set(after))
+            if not changed and paths == taken:
+                time = entry.get("time", time)  # a write without effect leaves no mark
         elif left := paths - changed:
             kept.append({**entry, "fieldsV1": merging.nest(left)})
     if taken:
@@ -128,7 +130,7 @@ def managed(old: Object, new: Object, manager: str, now: datetime, *, applied: O
                 "manager": manager,
                 "operation": operation,
                 "apiVersion": version,
-                "time": stamp(now),
+                "time": time,
                 "fieldsType": "FieldsV1",
                 "fieldsV1": merging.nest(taken),
             }
