@@ -156,6 +156,14 @@ def test_no_process_in_common_is_no_data() -> None:
         window(before, gateway.sample()[0])
 
 
+@pytest.mark.parametrize("entry", ["metrics", "traefik", "web"])
+def test_a_gateway_that_nobody_used_yet_is_no_fault(entry: str) -> None:
+    """Its own metrics were looked at, or a probe came by: there is nothing to count by Service."""
+    gateway, count = Gateway(), 5 if entry == "web" else 500
+    gateway.publish(SIGN + f'traefik_entrypoint_requests_total{{code="200",entrypoint="{entry}"}} {count}\n')
+    assert all(sample.requests == {} for sample in gateway.sample())
+
+
 @pytest.mark.parametrize(
     ("text", "status", "words"),
     [
@@ -163,7 +171,7 @@ def test_no_process_in_common_is_no_data() -> None:
         ("dial tcp: connection refused", 0, "connection refused"),
         ("<html>", 200, "none of Traefik's"),
         (SIGN + "traefik_service_requests_total{service=", 200, "something else"),
-        (SIGN + 'traefik_entrypoint_requests_total{code="200"} 5\n', 200, "not by Service"),
+        (SIGN + 'traefik_entrypoint_requests_total{code="200",entrypoint="web"} 25\n', 200, "not by Service"),
     ],
 )
 def test_what_cannot_be_read_is_no_data(text: str, status: int, words: str) -> None:
