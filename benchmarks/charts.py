@@ -37,8 +37,8 @@ spec:
         - name: app
           image: 'sandbox/bench:{{ $.Values.tag }}-good'
           ports: [{name: http, containerPort: 8080}]
-          # Seldom: one small program plays the kubelet for all of these pods.
-          readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 60}
+          # Not too often: one small program plays the kubelet for all of these pods.
+          readinessProbe: {httpGet: {path: /ready, port: http}, periodSeconds: 10}
 {{- end }}
 """
 MAPS = """\
