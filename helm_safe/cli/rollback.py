@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helm_safe.cli import options
 from helm_safe.model.errors import OK
 
 if TYPE_CHECKING:
     from helm_safe.rollback.context import Run
+    from helm_safe.rollback.prepare import Prepared
 
 FORMATS = ("text", "json", "yaml", "jsonl")
 
@@ -26,16 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     from helm_safe.cli import plan, wiring
     from helm_safe.rollback.control import start
-    from helm_safe.rollback.prepare import Prepared
 
     if args.dry_run:
         return plan.run(args)
     number = options.revision_number(args.revision)
     world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
-    shown: list[Prepared] = []
+    shown: list[dict[str, Any]] = []
 
     def show(prepared: Prepared) -> None:
-        shown.append(prepared)
+        shown.append(plan.document(prepared))
         if args.output == "text":
             plan.show_text(args, prepared)
 
@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
         if args.output in ("json", "yaml") and shown:
             from helm_safe.report.document import write_document
 
-            write_document({**plan.document(shown[0]), "end": end}, args.output)
+            write_document({**shown[0], "end": end}, args.output)
     if args.output == "text":
         from helm_safe.report.console import console, line
 

@@ -77,8 +77,9 @@ def start(
         refuse_if_blocked(prepared)
         if not settings.yes and not confirm(question(prepared)):
             raise Blocked("you said no; the release is untouched")
-        findings = [finding.to_json() for finding in prepared.findings]
-        return finish(begin(held, prepared.plan, settings, findings))
+        plan, findings = prepared.plan, [finding.to_json() for finding in prepared.findings]
+        del prepared  # all objects of a large namespace, for minutes to come
+        return finish(begin(held, plan, settings, findings))
 
 
 def begin(held: Seat, plan: Plan, settings: Settings, findings: Sequence[Any] = ()) -> Run:

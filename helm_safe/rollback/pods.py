@@ -18,7 +18,7 @@ from helm_safe.model.signatures import FATAL, scan
 from helm_safe.rollback.context import Run, in_parallel
 
 LOGS_EVERY = 10.0
-LOG_PODS = 3  # per workload: pods of one template tell the same story
+LOG_READS = 3  # at a time, in turn: of a large release the next ones are read ten seconds later
 TROUBLE_GRACE = 20.0  # an image pull or a first crash may mend itself; two looks later it did not
 FATAL_LINES = 3
 
@@ -39,6 +39,7 @@ class PodWatch:
     said: str = ""
     trouble_since: dict[str, float] = field(default_factory=dict)
     logs_at: float = 0.0
+    logs_turn: int = 0
 
     def look(self) -> Health:
         """FAIL: hopeless. INCONCLUSIVE: not all up yet. PASS: all up, and nothing speaks against them."""
@@ -91,18 +92,21 @@ class PodWatch:
         return found
 
     def _logs(self, watched: dict[str, list[Object]]) -> Health | None:
-        """Known error lines, every few seconds, of a few pods per workload."""
+        """Known error lines, every few seconds, of a few pods in turn; those that restarted come first."""
         now = self.run.world.clock.monotonic()
         if now - self.logs_at < LOGS_EVERY:
             return None
         self.logs_at = now
-        rows = [
+        pods = sorted((pod for group in watched.values() for pod in group), key=restarts_of, reverse=True)
+        every = [
             (name_of(pod), str(status.get("name")))
-            for pods in watched.values()
-            for pod in pods[:LOG_PODS]
+            for pod in pods
             for status in sequence(pod, "status", "containerStatuses")
             if dig(status, "state", "running") or dig(status, "lastState", "terminated")
         ]
+        start = self.logs_turn % len(every) if every else 0
+        rows = (every[start:] + every[:start])[:LOG_READS]
+        self.logs_turn = start + LOG_READS
         logs = in_parallel(lambda row: self._log(*row), rows)
         for (pod, container), log in zip(rows, logs, strict=True):
             for match in scan(log):
