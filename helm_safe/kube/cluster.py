@@ -193,7 +193,7 @@ class KubeCluster:
             page = [("limit", str(limit))] if limit else []
             page += [("continue", more)] if more else []
             answer = _object(self.client.read(replace(call, query=(*call.query, *page))), "the list")
-            items += (_typed(item, resource) for item in sequence(answer, "items"))
+            items += (_slim(_typed(item, resource)) for item in sequence(answer, "items"))
             metadata = mapping(answer, "metadata")
             more = str(metadata.get("continue") or "")
             if not more:
@@ -207,6 +207,12 @@ class KubeCluster:
     def _reader(self, resource: Resource, obj: Object) -> Call | None:
         """The call that reads a created object again; None where the server chooses the name."""
         return _reading(self._for(resource, obj, "GET")) if name_of(obj) else None
+
+
+def _slim(obj: Object) -> Object:
+    """Without managedFields, which are about half of a listed object and are read by nobody there."""
+    mapping(obj, "metadata").pop("managedFields", None)
+    return obj
 
 
 def _reading(call: Call, *query: tuple[str, str]) -> Call:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from helm_safe.core.objects import Object, dig, label_selector_matches, labels_of, mapping, name_of, sequence
 from helm_safe.core.redact import redact, redact_object
@@ -31,9 +30,9 @@ def autopsy(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - rea
     deadline = run.world.clock.monotonic() + BUDGET
     pods = _pods_of_release(run)
     saved = _Folder(folder)
-    saved.write("workloads.json", _states(run, (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)))
-    saved.write("pods.json", [redact_object(pod) for pod in pods])
-    saved.write("events.json", _states(run, (EVENTS,)))
+    saved.write_all("workloads.json", _states(run, (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)))
+    saved.write_all("pods.json", map(redact_object, pods))
+    saved.write_all("events.json", _states(run, (EVENTS,)))
     suspicions = []
     for pod in _worst_first(pods)[:MAX_PODS]:
         if run.world.clock.monotonic() > deadline:
@@ -54,8 +53,18 @@ class _Folder:
         self._folder = private_dir(folder)
         self._left = MAX_BYTES
 
-    def write(self, name: str, body: Any) -> None:
-        text = body if isinstance(body, str) else json.dumps(body, indent=1, ensure_ascii=False)
+    def write_all(self, name: str, objects: Iterable[Object]) -> None:
+        """A JSON list, whole objects as long as there is room: thousands of events need not be in memory at once."""
+        texts, size = [], 0
+        for obj in objects:
+            text = json.dumps(obj, indent=1, ensure_ascii=False)
+            size += len(text) + 2
+            if size > self._left:
+                break
+            texts.append(text)
+        self.write(name, "[" + ",\n".join(texts) + "]")
+
+    def write(self, name: str, text: str) -> None:
         if len(text) > self._left:
             text = text[: max(self._left, 0)]
         if text:
@@ -63,15 +72,17 @@ class _Folder:
             write_private(self._folder / safe_name(name), text)
 
 
-def _states(run: Run, resources: Iterable[Resource]) -> list[Object]:
+def _states(run: Run, resources: Iterable[Resource]) -> Iterator[Object]:
     """Objects of the namespace, redacted; kinds that may not be listed are told, not fatal."""
-    found: list[Object] = []
     for resource in resources:
         try:
-            found += run.world.cluster.list(resource, run.release.namespace).items
+            found = run.world.cluster.list(resource, run.release.namespace).items
         except ClusterError as error:
             run.tell(Stage.AUTOPSY, f"no {resource.plural}: {error.message}", Level.WARNING)
-    return [redact_object(obj) for obj in found]
+            continue
+        found.reverse()
+        while found:
+            yield redact_object(found.pop())
 
 
 def _pods_of_release(run: Run) -> list[Object]:

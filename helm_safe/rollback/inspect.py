@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from helm_safe.checks.run import needs
-from helm_safe.core.objects import Object, ObjectRef, gvk_of, mapping, ref_of
+from helm_safe.core.objects import Object, ObjectRef, gvk_of, ref_of
 from helm_safe.core.redact import hash_secret
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.changes import Change
@@ -163,8 +163,6 @@ def _list(cluster: Cluster, resource: Resource, namespace: str) -> list[Object] 
         items = cluster.list(resource, namespace, fields=fields).items
     except Forbidden as error:
         return error.message
-    for item in items:
-        mapping(item, "metadata").pop("managedFields", None)  # nobody reads them here, and they are half of a pod
     return [hash_secret(item) if item.get("kind") == "Secret" else item for item in items]
 
 

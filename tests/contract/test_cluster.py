@@ -112,11 +112,17 @@ def test_string_data_is_stored_as_data(world: World) -> None:
 
 def test_items_of_a_list_carry_their_type(world: World) -> None:
     world.map("one")
+    ref = ObjectRef("", "ConfigMap", world.namespace, "one")
+    world.cluster.patch(world.maps, ref, {"data": {"by": "somebody"}}, manager="somebody")
     listing = world.cluster.list(world.maps, world.namespace)
     assert ("v1", "ConfigMap", "one") in [
         (item["apiVersion"], item["kind"], item["metadata"]["name"]) for item in listing.items
     ]
     assert int(listing.resource_version) > 0
+    assert all("managedFields" not in item["metadata"] for item in listing.items)
+    one = world.cluster.get(world.maps, world.namespace, "one")
+    assert one
+    assert one["metadata"].get("managedFields"), "nothing was left out: this proves nothing"
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,8 @@ class FakeCluster:
         self.reads.append(("list", resource.gvk.kind))
         self._before("list", resource)
         items = [self._as(resource, obj) for obj in self._matching(resource, namespace, labels, fields)]
+        for item in items:
+            item["metadata"].pop("managedFields", None)
         return Listing(items, str(self._version))
 
     def create(self, resource: Resource, obj: Object) -> Object:
