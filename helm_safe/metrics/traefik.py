@@ -59,6 +59,7 @@ class TraefikMetrics:
         self._labels = labels
         self._port = port
         self._path = path
+        self._first: float | None = None
 
     @classmethod
     def opened(
@@ -88,7 +89,7 @@ class TraefikMetrics:
         if not sources:
             raise NoData(f"no pod of Traefik tells its metrics ({'; '.join(failures[:3])})", _ADVICE)
         at = self._clock.monotonic()
-        _see_that_services_are_counted(found)
+        self._see_that_services_are_counted(found)
         return {backend: sample_of(found, backend, frozenset(sources), at) for backend in backends}
 
     def _endpoints(self) -> list[Endpoint]:
@@ -124,27 +125,28 @@ class TraefikMetrics:
             raise NoData(f"port {endpoint.port} publishes metrics, but none of Traefik's")
         return points(text, (REQUESTS, DURATIONS, _ENTRY))
 
+    def _see_that_services_are_counted(self, found: list[tuple[str, Point]]) -> None:
+        """Raise NoData where requests come in and no Service has a counter: Traefik was told not to count them.
+
+        Only what came since the first look counts: counters of a Service go with its routes, those of entry points
+        stay. Entry points of Traefik's own say nothing: each look of ours is answered with 200 there.
+        """
+        came = sum(
+            point.value
+            for _, point in found
+            if point.name == _ENTRY
+            and point.labels.get("code") == "200"
+            and point.labels.get("entrypoint") not in _OWN_ENTRIES
+        )
+        self._first = came if self._first is None else min(self._first, came)
+        if came - self._first >= _ENOUGH and not any(point.name == REQUESTS for _, point in found):
+            raise NoData(
+                "Traefik counts requests, but not by Service",
+                "Start Traefik with --metrics.prometheus.addServicesLabels=true.",
+            )
+
 
 _ADVICE = "Start Traefik with --metrics.prometheus=true, or give the URL of a Prometheus with --metrics."
-
-
-def _see_that_services_are_counted(found: list[tuple[str, Point]]) -> None:
-    """Raise NoData where requests came in and no Service has a counter: Traefik was told not to count them.
-
-    Entry points of its own say nothing: each look of ours at the metrics is answered with 200 there.
-    """
-    came = sum(
-        point.value
-        for _, point in found
-        if point.name == _ENTRY
-        and point.labels.get("code") == "200"
-        and point.labels.get("entrypoint") not in _OWN_ENTRIES
-    )
-    if came >= _ENOUGH and not any(point.name == REQUESTS for _, point in found):
-        raise NoData(
-            "Traefik counts requests, but not by Service",
-            "Start Traefik with --metrics.prometheus.addServicesLabels=true.",
-        )
 
 
 def _declared_port(pod: Object) -> int:
