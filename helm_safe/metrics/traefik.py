@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from helm_safe.core.objects import Gvk, Object, dig, mapping, name_of, namespace_of, sequence
+from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, sequence
 from helm_safe.metrics.exposition import Point, points
 from helm_safe.metrics.names import DURATIONS, REQUESTS, sample_of
 from helm_safe.model.errors import ClusterError, Forbidden
-from helm_safe.model.snapshot import Resource
+from helm_safe.model.resources import PODS
 from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster
 
 LABELS = "app.kubernetes.io/name=traefik"
 MAX_BODY = 16 * 1024 * 1024
 MAX_PODS = 20
-_PODS = Resource(Gvk("", "v1", "Pod"), "pods", namespaced=True)
 _ENTRY = "traefik_entrypoint_requests_total"
 _SIGN = "traefik_config_reloads_total"
 _OWN_ENTRIES = ("metrics", "traefik", "ping")
@@ -94,7 +93,7 @@ class TraefikMetrics:
 
     def _endpoints(self) -> list[Endpoint]:
         try:
-            pods = self._cluster.list(_PODS, self._namespace, labels=self._labels).items
+            pods = self._cluster.list(PODS, self._namespace, labels=self._labels).items
         except Forbidden as refused:
             raise NoData(
                 f"the pods of Traefik may not be listed: {refused.message}",

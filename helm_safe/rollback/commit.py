@@ -81,19 +81,25 @@ def rollback(run: Run, step: Step, again: bool) -> Outcome:
 
 def replicas(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Scale up what Helm left with fewer pods than before: it does not touch replicas that the manifest omits."""
-    restored = []
-    for name, wanted in step.args["wanted"].items():
-        kind, _, object_name = name.partition("/")
-        live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        if live is None:
-            continue
-        ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-        if int(dig(live, "spec", "replicas") or 0) < wanted:
-            patch = {"spec": {"replicas": wanted}}
-            run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
-            restored.append(f"{name} to {wanted}")
-        forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
+    wanted: dict[str, int] = step.args["wanted"]
+    restored = [f"{name} to {count}" for name, count in wanted.items() if scale(run, name, count, only_up=True)]
     return passed(f"scaled {', '.join(restored)}" if restored else "replicas are as before")
+
+
+def scale(run: Run, name: str, count: int, *, only_up: bool = False) -> bool:
+    """Give a workload ("Deployment/api") that many pods; returns whether anything had to be written."""
+    kind, _, object_name = name.partition("/")
+    ref = ObjectRef("apps", kind, run.release.namespace, object_name)
+    live = run.world.cluster.get(WORKLOADS[kind], ref.namespace, ref.name)
+    if live is None:
+        return False
+    now = int(dig(live, "spec", "replicas") or 0)
+    differs = now < count or (now > count and not only_up)
+    if differs:
+        patch = {"spec": {"replicas": count}}
+        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
+    forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
+    return differs
 
 
 def restart(run: Run, step: Step, again: bool) -> Outcome:

@@ -44,6 +44,10 @@ def routers() -> list[TrafficRouter]:
     return [router_of(name) for name in BUILTIN]
 
 
+def routers_by_kind() -> dict[tuple[str, str], TrafficRouter]:
+    return {router.kind: router for router in routers()}
+
+
 def routed(live: Mapping[ObjectRef, Object], release: Release, only: str = "") -> Routed:
     """Name of a Service -> the routes of its namespace that send requests to it.
 
@@ -67,7 +71,7 @@ def routed(live: Mapping[ObjectRef, Object], release: Release, only: str = "") -
 
 def crooked(staging: Staging, live: Mapping[ObjectRef, Object], release: Release) -> tuple[str, ...]:
     """Why routes to the staged workloads cannot be split, a sentence each."""
-    by_kind = {router.kind: router for router in routers()}
+    by_kind = routers_by_kind()
     words = [
         f"{ref}: {problem}"
         for door in staging.doors()
@@ -209,7 +213,7 @@ class Search:
 
     def _beside(self, service: str, refs: tuple[ObjectRef, ...]) -> list[str]:
         """Services beside this one in all its routes, only the one that a person named where one is."""
-        by_kind = {router.kind: router for router in routers()}
+        by_kind = routers_by_kind()
         beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(self.live[ref], service) for ref in refs))
         return sorted(beside & {self.wanted} if self.wanted else beside)
 
@@ -256,7 +260,7 @@ def _ready(pod: Object) -> bool:
 
 
 def _routes(live: Mapping[ObjectRef, Object], release: Release) -> Iterator[tuple[ObjectRef, TrafficRouter]]:
-    by_kind = {router.kind: router for router in routers()}
+    by_kind = routers_by_kind()
     for ref in sorted(live):
         if (ref.group, ref.kind) in by_kind and ref.namespace == release.namespace:
             yield ref, by_kind[ref.group, ref.kind]

@@ -6,14 +6,13 @@ from copy import deepcopy
 from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL, RELEASE_LABEL, ROLE_LABEL, RUN_LABEL
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, sequence
+from helm_safe.core.objects import Object, dig, labels_of, sequence
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
 from helm_safe.model.resources import ENDPOINT_SLICES, PODS, SERVICES, WORKLOADS
-from helm_safe.rollback.commit import Outcome, failed, passed
+from helm_safe.rollback.commit import Outcome, failed, passed, scale
 from helm_safe.rollback.context import Run
-from helm_safe.rollback.hygiene import forget_us
 from helm_safe.rollback.pods import PodWatch, selected
 from helm_safe.rollback.standby import make
 from helm_safe.rollback.traffic import OBJECTS, SERVICE_NAME, Stuck, settle
@@ -26,7 +25,7 @@ BACK_WITHIN = 300.0
 def drain(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Scale the workloads that nobody uses any more to 0, and wait until their pods no longer serve."""
     for name in step.args["workloads"]:
-        _scale(run, name, 0)
+        scale(run, name, 0)
     deadline = run.world.clock.monotonic() + GONE_WITHIN
     while left := _serving(run, step.args["workloads"]):
         run.safe_point("while the pods that nobody uses end; users are on proven pods")
@@ -43,7 +42,7 @@ def refill(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idem
         return passed("nothing had been scaled down")
     wanted: dict[str, int] = step.args["wanted"]
     for name, count in wanted.items():
-        _scale(run, name, count, only_up=True)
+        scale(run, name, count, only_up=True)
     since = run.progress.started_at or run.world.cluster.now()
     pods = PodWatch(run, step.stage, list(wanted), wanted, since)
     deadline = run.world.clock.monotonic() + BACK_WITHIN
@@ -112,19 +111,6 @@ def _port(port: dict[str, Any], owner: Object, lender: Object) -> dict[str, Any]
     names = {dig(each, "port"): str(dig(each, "name") or "") for each in sequence(owner, "spec", "ports")}
     number = numbers.get(str(port.get("name") or ""))
     return {**port, "name": names[number]} if number in names else None
-
-
-def _scale(run: Run, name: str, count: int, *, only_up: bool = False) -> None:
-    kind, _, object_name = name.partition("/")
-    ref = ObjectRef("apps", kind, run.release.namespace, object_name)
-    live = run.world.cluster.get(WORKLOADS[kind], ref.namespace, ref.name)
-    now = int(dig(live or {}, "spec", "replicas") or 0)
-    if live is None:
-        return
-    if now < count or (now > count and not only_up):
-        patch = {"spec": {"replicas": count}}
-        run.world.cluster.patch(WORKLOADS[kind], ref, patch, manager=MANAGED_BY, subresource="scale")
-    forget_us(run, WORKLOADS[kind], ref)  # also what an earlier process wrote and could not finish
 
 
 def _serving(run: Run, names: list[str]) -> int:
