@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
@@ -14,7 +15,7 @@ from helm_safe.model.revisions import History, Release
 from helm_safe.model.routes import Backends, Foreign, Patch, RouteCapture, Weight
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import DryRun, HelmVersion, Resource, Served
-from helm_safe.model.traffic import Backend, Sample
+from helm_safe.model.traffic import Backend, Reading, Sample
 
 
 class Listing(NamedTuple):
@@ -25,6 +26,8 @@ class Listing(NamedTuple):
 
 
 PatchType = Literal["merge", "json", "strategic", "apply"]
+ProxiedKind = Literal["pods", "services"]
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Proxied(NamedTuple):
@@ -127,12 +130,23 @@ class Cluster(Protocol):
         ...
 
     def proxied(
-        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+        self,
+        namespace: str,
+        name: str,
+        port: int | str,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+        limit: int = 65536,
+        kind: ProxiedKind = "pods",
     ) -> Proxied:
-        """One request to a pod through the API server's `pods/NAME:PORT/proxy`, sent once, redirects not followed.
+        """One request to a pod or Service through the API server's `KIND/NAME:PORT/proxy`, sent once, redirects not
+        followed.
 
-        path: with its query, e.g. "/health?full=1"; "https:" in front of the pod's name asks by TLS. Whatever the pod
-        says is the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
+        path: with its query, e.g. "/health?full=1"; "https:" in front of the name asks by TLS. Whatever the pod says is
+        the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
         """
         ...
 
@@ -267,6 +281,24 @@ class MetricProvider(Protocol):
         """The counters now, one Sample for every backend asked for; empty where it was never asked anything.
 
         Raises NoData when the numbers cannot be had or cannot be told apart.
+        """
+        ...
+
+
+class QueryProvider(Protocol):
+    """Answers queries in the language of one monitoring system: the user's own metrics.
+
+    summed: whether a query for a count answers increments per interval, to be summed over the time asked for; else it
+    answers a counter's present total.
+    """
+
+    summed: bool
+
+    def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
+        """The readings within the time, oldest first; the newest one alone where the system keeps no history.
+
+        The query's placeholders are filled in already. Raises NoData where there is none (also: no such
+        metric) or nobody answers, UsageError for a query that the system cannot read and for lacking credentials.
         """
         ...
 

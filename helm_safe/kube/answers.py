@@ -25,7 +25,8 @@ class WriteUnknown(ClusterError, OutcomeUnknown):
 class Call:
     """One request.
 
-    path: escaped. template: the path with names left out, for counting. body: a JSON value. repeatable: sending it
+    path: escaped. template: the path with names left out, for counting. body: a JSON value, or bytes as they are sent.
+    headers: more of them, for a request that is passed on. repeatable: sending it
     twice has no effect beyond sending it once. what: the call in words. look: a command that shows the result.
     read_timeout: seconds between two pieces of the answer. guard: asked before each sending; what it raises ends it.
     """
@@ -38,6 +39,7 @@ class Call:
     body: Any = field(default=None, repr=False)
     content_type: str = "application/json"
     accept: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     repeatable: bool = False
     look: str = ""
     read_timeout: float = 30.0

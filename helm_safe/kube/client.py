@@ -178,8 +178,8 @@ class Client:
             response = self._transport.send(
                 call.verb,
                 call.path + (f"?{urlencode(call.query)}" if call.query else ""),
-                {"Accept": call.accept, "Content-Type": call.content_type},
-                None if call.body is None else json.dumps(call.body, separators=(",", ":")).encode(),
+                {**call.headers, "Accept": call.accept, "Content-Type": call.content_type},
+                _encoded(call.body),
                 urllib3.Timeout(connect=CONNECT_TIMEOUT, read=min(call.read_timeout, self._silence)),
             )
         except (NewConnectionError, urllib3.exceptions.ConnectTimeoutError, ProxyError) as error:
@@ -289,6 +289,12 @@ class _Writing:
         except Again as again:
             unknown = _unknown(self._call, again.error.message)
             raise Again(unknown, doubt=True, retry_after=again.retry_after) from None
+
+
+def _encoded(body: Any) -> bytes | None:
+    if body is None or isinstance(body, bytes):
+        return body
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _bounded(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -17,7 +17,7 @@ from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Check, Listing, PatchType, Proxied
+from helm_safe.ports import NO_HEADERS, Check, Listing, PatchType, Proxied, ProxiedKind
 
 PAGE = 500
 WRITE_TIMEOUT = 65.0
@@ -169,9 +169,20 @@ class KubeCluster:
         return dig(answer.value, "status", "allowed") is True
 
     def proxied(
-        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+        self,
+        namespace: str,
+        name: str,
+        port: int | str,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+        limit: int = 65536,
+        kind: ProxiedKind = "pods",
     ) -> Proxied:
-        return forwarding.proxied(self.client, forwarding.call(namespace, pod, port, path, method), limit)
+        call = forwarding.call(namespace, name, port, path, method=method, headers=headers, body=body, kind=kind)
+        return forwarding.proxied(self.client, call, limit)
 
     def now(self) -> datetime:
         if self.client.server_time() is None:

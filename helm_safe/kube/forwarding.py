@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 import urllib3
@@ -12,28 +13,44 @@ from helm_safe.kube.answers import Call, refusal, shown
 from helm_safe.kube.client import Client
 from helm_safe.kube.paths import segment
 from helm_safe.model.errors import Invalid
-from helm_safe.ports import Proxied
+from helm_safe.ports import NO_HEADERS, Proxied, ProxiedKind
 
 TIMEOUT = 15.0
 """Seconds of silence after which a pod gave no answer."""
-_TEMPLATE = "/api/v1/namespaces/{namespace}/pods/{name}/proxy"
+_OURS = frozenset({"authorization", "host", "connection", "transfer-encoding", "content-length", "upgrade", "cookie"})
 
 
-def call(namespace: str, pod: str, port: int | str, path: str, method: str) -> Call:
-    """The request. Raises Invalid for a path that would leave the pod."""
+def call(
+    namespace: str,
+    name: str,
+    port: int | str,
+    path: str,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] = NO_HEADERS,
+    body: bytes = b"",
+    kind: ProxiedKind = "pods",
+) -> Call:
+    """The request. Raises Invalid for a path that would leave the pod or Service."""
+    for header in headers:
+        if header.lower() in _OURS or header.lower().startswith(("impersonate-", "proxy-")):
+            raise Invalid(f"the header {shown(header)} would reach the API server, not the pod", status=400)
     route, _, query = path.partition("?")
     # Unescaped as the API server will do it: dots behind escapes would leave the pod's part of the path.
     parts = unquote(route).split("/")
     if not path.startswith("/") or {".", ".."} & set(parts) or not path.isprintable():
         raise Invalid(f'"{shown(path)}" cannot be asked for: an absolute path is needed', status=400)
     inside = quote(route, safe="/:@!$&'()*+,;=%-._~")
-    where = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(f'{pod}:{port}')}/proxy{inside}"
+    where = f"/api/v1/namespaces/{segment(namespace)}/{kind}/{segment(f'{name}:{port}')}/proxy{inside}"
     asked = quote(query, safe="/:@!$&'()*+,;=%-._~?")
     return Call(
         method,
         f"{where}?{asked}" if asked else where,
-        _TEMPLATE,
-        shown(f"ask pod {pod} for {route}"),
+        f"/api/v1/namespaces/{{namespace}}/{kind}/{{name}}/proxy",
+        shown(f"ask {kind.removesuffix('s')} {name} for {route}"),
+        body=body or None,
+        content_type=next((value for key, value in headers.items() if key.lower() == "content-type"), "text/plain"),
+        headers=headers,
         accept="*/*",
         read_timeout=TIMEOUT,
     )

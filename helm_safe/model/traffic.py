@@ -27,6 +27,13 @@ class Backend(NamedTuple):
         return f"Service/{self.name}"
 
 
+class Reading(NamedTuple):
+    """One value of a query. at: seconds since 1970 by the clock of who keeps it. value: finite."""
+
+    at: float
+    value: float
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Counters of one backend at one moment, since each source began to count.

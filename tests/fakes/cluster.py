@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -18,7 +18,7 @@ from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping,
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Check, Cluster, Listing, PatchType, Proxied
+from helm_safe.ports import NO_HEADERS, Check, Cluster, Listing, PatchType, Proxied, ProxiedKind
 from tests.fakes import fencing, merging, rules
 from tests.fakes.rules import Key
 
@@ -269,13 +269,23 @@ class FakeCluster:
         return (verb, plural) not in self.denied
 
     def proxied(
-        self, namespace: str, pod: str, port: int | str, path: str, *, method: str = "GET", limit: int = 65536
+        self,
+        namespace: str,
+        name: str,
+        port: int | str,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+        limit: int = 65536,
+        kind: ProxiedKind = "pods",
     ) -> Proxied:
-        self.reads.append(("proxied", f"{pod}:{port}{path}"))
+        self.reads.append(("proxied", f"{name}:{port}{path}"))
         self._before("proxied", SERVED.resources[Gvk("", "v1", "Pod")])
-        if (namespace, pod.removeprefix("https:")) not in self.servers:
-            raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
-        answer = self.servers[namespace, pod.removeprefix("https:")](method, path)
+        if (namespace, name.removeprefix("https:")) not in self.servers:
+            raise Missing(f'{kind} "{name}" not found', status=404, reason="NotFound")
+        answer = self.servers[namespace, name.removeprefix("https:")](method, path)
         return answer._replace(body=answer.body[:limit])
 
     def now(self) -> datetime:

@@ -75,6 +75,18 @@ def test_the_address(server: ApiServer, cluster: KubeCluster) -> None:
     ]
 
 
+def test_a_service_a_body_and_headers(server: ApiServer, cluster: KubeCluster) -> None:
+    cluster.proxied("shop", "api", 80, "/q", method="POST", headers={"X-Shop": "1"}, body=b"a=1", kind="services")
+    assert server.seen == [("POST", "/api/v1/namespaces/shop/services/api:80/proxy/q")]
+
+
+@pytest.mark.parametrize("header", ["Authorization", "impersonate-user", "Cookie", "Host", "Proxy-Authorization"])
+def test_no_header_speaks_to_the_api_server(server: ApiServer, cluster: KubeCluster, header: str) -> None:
+    with pytest.raises(Invalid):
+        cluster.proxied("shop", "api-1", 8080, "/", headers={header: "x"})
+    assert server.seen == []
+
+
 @pytest.mark.parametrize("path", ["", "orders", "/../../secrets", "/a/./b", "/a\r\nX: y", "/\x1b"])
 def test_a_path_never_leaves_the_pod(server: ApiServer, cluster: KubeCluster, path: str) -> None:
     with pytest.raises(Invalid):
