@@ -12,8 +12,8 @@ from helm_safe.model.traffic import NoData
 class Query(NamedTuple):
     """One metric of the user's.
 
-    name: for people. text: in the language of the provider; `$service`, `$namespace` and `$release` are filled in, `$$` is
-    a dollar. provider, url: "" for those of `metrics.*`. least, most: bounds of the median of the readings, None for
+    name: for people. text: in the language of the provider; `$service`, `$namespace` and `$release` are filled in, `$$`
+    is a dollar. provider, url: "" for those of `metrics.*`. least, most: bounds of the median of the readings, None for
     none. worse: which direction is bad when the current version is compared with, "" to leave that out. readings: how
     many are needed before anything is passed.
     """

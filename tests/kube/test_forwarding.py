@@ -25,6 +25,8 @@ class ApiServer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.seen: list[tuple[str, str]] = []
+        self.bodies: list[bytes] = []
+        self.shop: list[str] = []
         self.answer: Callable[[int], Answer] = lambda _: (200, b"ok")
         self.headers: dict[str, str] = {}
 
@@ -34,6 +36,8 @@ def server() -> Iterator[ApiServer]:
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
             state.seen.append((self.command, self.path))
+            state.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            state.shop.append(self.headers.get("X-Shop", ""))
             status, body = state.answer(len(state.seen))
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **state.headers}.items():
@@ -41,7 +45,7 @@ def server() -> Iterator[ApiServer]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_HEAD = _any  # noqa: N815 - the names are http.server's
+        do_GET = do_HEAD = do_POST = _any  # noqa: N815 - the names are http.server's
 
         def log_message(self, *args: Any) -> None:
             pass
@@ -78,6 +82,7 @@ def test_the_address(server: ApiServer, cluster: KubeCluster) -> None:
 def test_a_service_a_body_and_headers(server: ApiServer, cluster: KubeCluster) -> None:
     cluster.proxied("shop", "api", 80, "/q", method="POST", headers={"X-Shop": "1"}, body=b"a=1", kind="services")
     assert server.seen == [("POST", "/api/v1/namespaces/shop/services/api:80/proxy/q")]
+    assert (server.bodies, server.shop) == ([b"a=1"], ["1"])
 
 
 @pytest.mark.parametrize("header", ["Authorization", "impersonate-user", "Cookie", "Host", "Proxy-Authorization"])
