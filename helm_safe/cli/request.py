@@ -25,12 +25,16 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback.runs import latest_run
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
-    request(world, release, args.command)
+    approved = request(world, release, args.command)
     state = latest_run(world, release)
     if args.output == "text":
         from helm_safe.report.console import console, line
 
-        line(console(no_color=args.no_color), WORDS[args.command])
+        words = WORDS[args.command]
+        if approved and state:
+            goes = "It goes on within seconds." if state.holder else "Nobody works on it: `resume` goes on with it."
+            words = f"Approved: {approved}. {goes}"
+        line(console(no_color=args.no_color), words)
     elif state:
         from helm_safe.report.document import write_document
 

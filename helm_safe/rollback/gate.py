@@ -91,6 +91,19 @@ class Gate:
             if clock.monotonic() > deadline:
                 return self._undecided(judgements)
 
+    def bad_sign(self) -> Outcome | None:
+        """One look from outside a step: what the gate would stop the run for, None while nothing speaks against it."""
+        if self.before is None:
+            self._sample()
+        look(self.run, [float(self.step.args["share"])])
+        health, judgements = self.pods.look(), self._judge()
+        bad = next((each for each in judgements if each.verdict is Verdict.FAIL), None)
+        return self._failed(bad, health) if bad or health.verdict is Verdict.FAIL else None
+
+    def look_anew(self) -> None:
+        """Judge requests from now on only."""
+        self.before = self.newest
+
     def _enough(self, health: Health, judgements: list[Judgement], baked: bool) -> bool:
         good = health.verdict is Verdict.PASS and not self.unseen
         passed_all = all(each.verdict is Verdict.PASS for each in judgements)
