@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> int:
 
         words = WORDS[args.command]
         if approved and state:
-            goes = "It goes on within seconds." if state.holder else "Nobody works on it: `resume` goes on with it."
-            words = f"Approved: {approved}. {goes}"
+            alive = f"{state.holder.identity} goes on within seconds; where it died, " if state.holder else ""
+            words = f"Approved: {approved}; {alive}`resume` goes on with it."
         line(console(no_color=args.no_color), words)
     elif state:
         from helm_safe.report.document import write_document
