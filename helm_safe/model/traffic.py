@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from helm_safe.model.errors import HelmSafeError
+from helm_safe.model.errors import HelmSafeError, UsageError
 
 Series = tuple[str, ...]
 """Identity of one counter: the source (one process of the gateway) first, then whatever tells its counters apart."""
@@ -15,6 +15,13 @@ Series = tuple[str, ...]
 
 class NoData(HelmSafeError):
     """A provider has no usable numbers now: the caller is inconclusive, never at zero. The message says why."""
+
+
+class Refused(UsageError, NoData):
+    """A query or credentials that will not do until a person corrects them.
+
+    An error of usage while a run is planned; whoever catches NoData in a run that goes on is inconclusive.
+    """
 
 
 class Backend(NamedTuple):
