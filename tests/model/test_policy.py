@@ -49,6 +49,13 @@ spec:
   metrics:
     provider: traefik
     url: https://prometheus.example
+    requests: requests of $service
+    errors: errors of $service
+    lag: 90s
+    tls: {ca: /etc/ca.pem, cert: client.pem, key: client.key}
+    newrelic: {account: 12345}
+    influxdb: {language: sql, org: shop, database: http}
+    cloudwatch: {region: eu-west-1}
     traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
   warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
@@ -118,7 +125,7 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "datadog", "one of traefik"),
+    ("metrics.provider", "kubernetes", "one of traefik"),
     ("metrics.traefik.port", 70000, "65535"),
     ("metrics.traefik.namespace", "Not A Name", "namespace"),
     ("warm-up.method", "POST", "GET, HEAD"),
@@ -344,7 +351,7 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
-    with pytest.raises(UsageError, match="without its address"):
+    with pytest.raises(UsageError, match="prometheus without metrics.url"):
         resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
 
 
