@@ -35,7 +35,7 @@ MAX_BODY = 16 * 1024 * 1024
 TRIES = 4
 _CONNECT, _SILENCE = 5.0, 10.0
 _BUSY = (429, 502, 503, 504)
-_BACK_OFF = tenacity.wait_exponential_jitter(initial=0.5, max=4, jitter=0.5)
+_BACK_OFF = tenacity.wait_exponential(multiplier=0.5, max=4) + tenacity.wait_random(0, 0.5)
 _RESETS = ("Retry-After", "X-RateLimit-Reset", "RateLimit-Reset")
 
 
