@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from helm_safe.metrics.readings import Pair, readings
-from helm_safe.model.traffic import NoData, Reading
+from helm_safe.model.traffic import NoSeries, Reading
 
 TOLERANCE = 3.0
 """Seconds of difference that are taken for the way of the answer, or for the rounding of a Date header."""
@@ -38,7 +38,7 @@ class Skew:
         used = self.ahead
         try:
             found = self._readings(who, begin, end, fetch)
-        except NoData:
+        except NoSeries:
             if self.ahead == used:
                 raise
         else:

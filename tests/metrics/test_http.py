@@ -210,7 +210,9 @@ def test_nothing_in_the_wrong_time_is_asked_again_in_the_right_one(vendor: Vendo
 
 def test_no_readings_in_the_time(vendor: Vendor, clock: FakeClock) -> None:
     with pytest.raises(NoSeries, match="no numbers"):
-        system(vendor, clock).readings(BEGIN, END, lambda begin, end: [(begin.timestamp(), 1), (end.timestamp() + 1, 1)])
+        system(vendor, clock).readings(
+            BEGIN, END, lambda begin, end: [(begin.timestamp(), 1), (end.timestamp() + 1, 1)]
+        )
 
 
 def test_a_cached_answer_tells_no_time(vendor: Vendor, clock: FakeClock) -> None:
@@ -224,7 +226,9 @@ def test_a_cached_answer_tells_no_time(vendor: Vendor, clock: FakeClock) -> None
 # --- addresses, credentials, certificates ---
 
 
-@pytest.mark.parametrize("url", ["", "host:9090", "file:///etc/passwd", "http://", "http://a:b@c", "http://[", "http://a/?x=1"])
+@pytest.mark.parametrize(
+    "url", ["", "host:9090", "file:///etc/passwd", "http://", "http://a:b@c", "http://[", "http://a/?x=1"]
+)
 def test_strange_addresses_are_usage_errors(url: str) -> None:
     with pytest.raises(UsageError) as raised:
         checked(url)
