@@ -53,9 +53,9 @@ class CloudWatchQueries:
     def _points(self, queries: list[dict[str, Any]], begin: datetime, end: datetime) -> Iterator[Pair]:
         found: dict[str, list[Pair]] = {}
         for page in self._pages(MetricDataQueries=queries, StartTime=begin, EndTime=end):
-            for row in sequence(page, "MetricDataResults"):
+            for row in map(mapping, sequence(page, "MetricDataResults")):
                 _see_status(row)
-                times = [at.timestamp() for at in sequence(row, "Timestamps")]
+                times = [at.timestamp() for at in sequence(row, "Timestamps") if at]
                 key = f"{row.get('Id')} {row.get('Label')}"
                 found.setdefault(key, []).extend(zip(times, sequence(row, "Values"), strict=False))
         if len(found) > 1:
@@ -66,7 +66,7 @@ class CloudWatchQueries:
         yield from ((at + period, value) for pairs in found.values() for at, value in pairs)
 
     def _pages(self, **wanted: Any) -> Iterator[Mapping[str, Any]]:
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+        from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
         asked = self._clock.now()
         try:
@@ -79,7 +79,7 @@ class CloudWatchQueries:
             raise Refused(f"{WHO} cannot be asked without credentials, {_WHERE}", _GRANT) from None
         except ParamValidationError as error:
             raise Refused(f"{WHO} cannot be asked that: {_shown(error)}", "Correct the query.") from None
-        except (BotoCoreError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - for an answer of another shape botocore's parser raises anything
             raise NoData(f"{WHO} does not answer ({type(error).__name__})") from None
 
 
@@ -97,7 +97,7 @@ def _client(options: Mapping[str, Any]) -> Any:
     tries = {"total_max_attempts": 3, "mode": "standard"}
     config = Config(connect_timeout=5, read_timeout=10, retries=tries, client_cert=certificate)
     try:
-        return boto3.client(
+        return boto3.Session().client(
             "cloudwatch",
             region_name=options["cloudwatch.region"] or None,
             endpoint_url=checked(options["url"]) if options["url"] else None,

@@ -351,7 +351,7 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
-    with pytest.raises(UsageError, match="prometheus without metrics.url"):
+    with pytest.raises(UsageError, match=r"prometheus without metrics\.url"):
         resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
 
 
