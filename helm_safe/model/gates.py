@@ -14,7 +14,7 @@ class GateState(NamedTuple):
 
     value: what was measured, threshold: what it must hold, both in `unit` ("share" is 0..1, "s" seconds, "" the metric's
     own), None where there is none. samples: how many requests or readings there are, needed: how many a decision needs.
-    eta: seconds until a decision can be had, None where nobody knows.
+    eta: seconds until a decision can be had, None where nobody knows. worse: it fails beside the current version.
     """
 
     name: str
@@ -26,6 +26,7 @@ class GateState(NamedTuple):
     needed: float | None = None
     eta: float | None = None
     unit: str = ""
+    worse: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: what is not finite is null."""

@@ -60,6 +60,15 @@ class Query(NamedTuple):
         return cls(**{_FIELDS.get(key, key): value for key, value in body.items()})
 
 
+class Unanswered(NamedTuple):
+    """A query that had no usable answer when it was tried. provider: its name. why, next_step: for people."""
+
+    query: str
+    provider: str
+    why: str
+    next_step: str = ""
+
+
 _FIELDS = {"query": "text", "min": "least", "max": "most"}  # words of the policy -> fields
 
 

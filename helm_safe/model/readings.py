@@ -44,9 +44,13 @@ def thinned(readings: Sequence[Reading], spacing: float) -> list[float]:
 
 
 def judge_readings(
-    query: Query, judged: Sequence[Reading], other: Sequence[Reading] = (), *, alpha: float, step: float = 4.0
+    query: Query, judged: Sequence[Reading], other: Sequence[Reading] | None, *, alpha: float, step: float = 4.0
 ) -> GateState:
-    """Judge what came since the step began. alpha: what the comparison may spend now. step: seconds between looks."""
+    """Judge what came since the step began.
+
+    other: readings of the current version in the same time, None where there is nobody to compare with. alpha: what the
+    comparison may spend now. step: seconds between looks.
+    """
     values = thinned(judged, SPACING)
     if not values:
         words = f"{query.name}: no reading since the step began, {query.readings} are needed"
@@ -55,25 +59,21 @@ def judge_readings(
     outside = _outside(query, values)
     if outside and binomial_tail(outside, len(values), 0.5) < OUT:
         return _state(query, Verdict.FAIL, f"{query.name} is {_told(found)}, {_bounds(query)}", values, step)
-    beside = worse_beside(query, judged, other, alpha) if query.compared else ""
+    beside = worse_beside(query, judged, other, alpha) if other and query.compared else ""
     if beside:
-        return _state(query, Verdict.FAIL, f"{query.name} is {_told(found)}, {beside}", values, step)
+        state = _state(query, Verdict.FAIL, f"{query.name} is {_told(found)}, {beside}", values, step)
+        return state._replace(worse=True)
     if len(values) < query.readings:
         words = f"{query.name} is {_told(found)}: {len(values)} of {query.readings} readings"
         return _state(query, Verdict.INCONCLUSIVE, words, values, step)
     if _out(query, found):
         words = f"{query.name} is {_told(found)}, {_bounds(query)}, which may be chance: more readings must tell"
         return _state(query, Verdict.INCONCLUSIVE, words, values, step)
-    return _compared(query, values, len(thinned(other, SPACING)), step)
-
-
-def _compared(query: Query, values: Sequence[float], others: int, step: float) -> GateState:
-    """Nothing speaks against it: where nothing but the comparison judges, the other side must have said something."""
-    words = f"{query.name} is {_told(median(values))}"
-    if query.compared and not others and query.least is None and query.most is None:
-        words += ": the current version has no reading to compare with"
+    if query.compared and other is not None and not other:
+        words = f"{query.name} is {_told(found)}: the current version has no reading to compare with"
         return _state(query, Verdict.INCONCLUSIVE, words, values, step)
-    return _state(query, Verdict.PASS, words + (", not worse than the current version" if others else ""), values, step)
+    compared = ", not worse than the current version" if other and query.compared else ""
+    return _state(query, Verdict.PASS, f"{query.name} is {_told(found)}{compared}", values, step)
 
 
 def worse_beside(query: Query, judged: Sequence[Reading], other: Sequence[Reading], alpha: float) -> str:
