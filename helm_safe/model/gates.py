@@ -12,9 +12,10 @@ from helm_safe.model.machine import Verdict
 class GateState(NamedTuple):
     """One gate now.
 
-    value: what was measured, threshold: what it must hold, both in `unit` ("share" is 0..1, "s" seconds, "" the metric's
-    own), None where there is none. samples: how many requests or readings there are, needed: how many a decision needs.
-    eta: seconds until a decision can be had, None where nobody knows. worse: it fails beside the current version.
+    value: what was measured, threshold: what it must hold, both in `unit` ("share" is 0..1, "s" seconds, "" the
+    metric's own), None where there is none. samples: how many requests or readings there are, needed: how many a
+    decision needs. eta: seconds until a decision can be had, None where nobody knows. worse: it fails beside the
+    current version.
     """
 
     name: str

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from helm_safe.model.gates import GateState, span_words, worst
 from helm_safe.model.machine import Verdict
 from helm_safe.model.policy import Resolved
 from helm_safe.model.proportions import binomial_tail, fisher_tail
+from helm_safe.model.ranks import LARGE, mann_whitney
 from helm_safe.model.traffic import Window
 
 ALPHA = 0.01
@@ -16,10 +19,10 @@ FEWEST_ERRORS = 3
 """Fewer failed requests than this never fail a step: one is an accident of the network."""
 ERROR_EFFECT = 0.01
 """Smallest difference of failed shares that matters to people (one point)."""
-TAIL_EFFECT, BULK_EFFECT = 0.05, 0.33
-"""Smallest differences of slow shares that matter: of answers far above the other's p95, and of those above its median."""
+SLOW_EFFECT = 0.05
+"""Smallest difference of slow shares that matters."""
 SLOWER = 1.5
-"""How much slower than the other's an answer must be to count as slow."""
+"""How much slower than the other's 95th percentile an answer must be to count as slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +77,8 @@ def judge(
     """Judge the backend under trial.
 
     stable: the backend that serves the other users; None at 100 %, where `baseline`, the last window of the step
-    before, takes its place. beside: what to call it. alpha: what each test may spend now; 0 where none is due. A failure
-    of many requests is told before the minimum of samples is reached.
+    before, takes its place. beside: what to call it. alpha: what each test may spend now; 0 where none is due. A
+    failure of many requests is told before the minimum of samples is reached.
     """
     if canary is None:
         return _unseen(floors)
@@ -86,7 +89,8 @@ def judge(
     verdict = worst(each.verdict for each in gates)
     if verdict is Verdict.FAIL:
         failure = next(each.sentence for each in gates if each.verdict is Verdict.FAIL)
-        return _failed(canary, stable, floors, failure, numbers, gates)
+        found = Judgement(verdict, failure, numbers, gates=gates)
+        return found if stable is None else _weighed(found, canary, stable, floors)
     lacking = max(0, floors.minimum - math.floor(canary.requests)) if not canary.errors else 0
     open_ = next((each.sentence for each in gates if each.verdict is not Verdict.PASS), "")
     if open_:
@@ -106,22 +110,15 @@ def _unseen(floors: Floors) -> Judgement:
     return Judgement(Verdict.INCONCLUSIVE, words, gates=gates)
 
 
-def _failed(
-    canary: Window,
-    stable: Window | None,
-    floors: Floors,
-    failure: str,
-    numbers: dict[str, float | None],
-    gates: tuple[GateState, ...],
-) -> Judgement:
-    """A failure, and what it means for the rollback: only beside the current version can that be told."""
-    below = stable is not None and _below(canary, floors) and _below(stable, floors)
-    better = below and stable is not None and _clearly_better(canary, stable)
-    both_bad = below and not better
-    worse = stable is not None and _clearly_better(stable, canary)
-    no_help = _beside_words(canary, stable) if stable is not None and (both_bad or worse) else ""
-    words = failure + _consequence(below, better)
-    return Judgement(Verdict.FAIL, words, numbers, both_bad, no_help, gates=gates)
+def _weighed(failure: Judgement, canary: Window, stable: Window, floors: Floors) -> Judgement:
+    """What a failure means for the rollback: only beside the current version can that be told."""
+    below = _below(canary, floors) and _below(stable, floors)
+    better = below and _clearly_better(canary, stable)
+    no_help = below and not better
+    words = failure.sentence + _consequence(below, better)
+    worse = _clearly_better(stable, canary)
+    told = _beside_words(canary, stable) if no_help or worse else ""
+    return replace(failure, sentence=words, both_bad=no_help, no_help=told)
 
 
 def time_to_decision(rate: float, share: float, minimum: int) -> float:
@@ -146,9 +143,7 @@ def _success(canary: Window, other: Window | None, who: str, floors: Floors, alp
     return GateState("success rate", verdict, words, share, floors.success_rate, requests, needed, eta, "share")
 
 
-def _success_words(
-    canary: Window, other: Window | None, who: str, floors: Floors, alpha: float
-) -> tuple[Verdict, str]:
+def _success_words(canary: Window, other: Window | None, who: str, floors: Floors, alpha: float) -> tuple[Verdict, str]:
     errors, requests, allowed = round(canary.errors), round(canary.requests), 1 - floors.success_rate
     if errors >= FEWEST_ERRORS and binomial_tail(errors, requests, allowed) < alpha:
         return Verdict.FAIL, f"{_share(canary)} of {requests} requests failed, {allowed * 100:.3g} % are allowed"
@@ -172,9 +167,7 @@ def _latency(canary: Window, other: Window | None, who: str, floors: Floors, alp
     return GateState("latency", verdict, words, p95, floors.p95, timed, floors.minimum, eta, "s")
 
 
-def _latency_words(
-    canary: Window, other: Window | None, who: str, floors: Floors, alpha: float
-) -> tuple[Verdict, str]:
+def _latency_words(canary: Window, other: Window | None, who: str, floors: Floors, alpha: float) -> tuple[Verdict, str]:
     told = f"p95 {_duration(canary.quantile(0.95), canary)}"
     slow = _slow_against_floor(canary, floors.p95)
     if slow >= FEWEST_ERRORS and binomial_tail(round(slow), round(canary.timed), 0.05) < alpha:
@@ -205,31 +198,37 @@ def _more_errors(one: Window, other: Window, alpha: float) -> bool:
 
 
 def _slower(canary: Window, other: Window, alpha: float) -> bool:
-    """Whether more of its answers are slow: a few very slow ones, or the bulk of them.
+    """Whether its answers are slower: a few by far, or all in all.
 
-    Slow is well above the other's 95th percentile, or above its median: there above the bucket that holds it, because
-    inside of one nobody knows where the answers lie. Only answers without error are timed: a version that fails fast is
-    not a quick one.
+    Only answers without error are timed: a version that fails fast is not a quick one.
     """
-    tail, bulk = other.quantile(0.95) or 0, _upper_bound(other, 0.5)
-    return _more_above(canary, other, tail * SLOWER, TAIL_EFFECT, alpha) or _more_above(
-        canary, other, bulk * SLOWER, BULK_EFFECT, alpha
-    )
+    if min(canary.timed, other.timed) < FEWEST_ERRORS:
+        return False
+    return _longer_tail(canary, other, alpha) or _slower_in_bulk(canary, other, alpha)
 
 
-def _more_above(canary: Window, other: Window, seconds: float, effect: float, alpha: float) -> bool:
-    bound = _bound_above(seconds, canary, other)
-    if bound is None or other.timed < FEWEST_ERRORS:
+def _longer_tail(canary: Window, other: Window, alpha: float) -> bool:
+    """Whether more answers are slow, where slow is well above the other's 95th percentile."""
+    bound = _bound_above((other.quantile(0.95) or 0) * SLOWER, canary, other)
+    if bound is None:
         return False
     slow, slow_other = canary.slower_than(bound), other.slower_than(bound)
-    if slow < FEWEST_ERRORS or slow / canary.timed - slow_other / other.timed < effect:
+    if slow < FEWEST_ERRORS or slow / canary.timed - slow_other / other.timed < SLOW_EFFECT:
         return False
     return fisher_tail(round(slow), round(canary.timed), round(slow_other), round(other.timed)) < alpha
 
 
-def _upper_bound(window: Window, share: float) -> float:
-    """Upper bound of the bucket in which that quantile lies."""
-    return next((bound for bound, count in window.buckets if count >= share * window.timed), 0.0)
+def _slower_in_bulk(canary: Window, other: Window, alpha: float) -> bool:
+    """Whether an answer of it is slower than one of the other's in three of four cases: the ranks of the buckets."""
+    bounds = sorted({bound for bound, _ in canary.buckets} & {bound for bound, _ in other.buckets})
+    found = mann_whitney(_by_class(canary, bounds), _by_class(other, bounds))
+    return found.effect >= LARGE and found.p < alpha
+
+
+def _by_class(window: Window, bounds: Sequence[float]) -> list[int]:
+    """Answers between each bound and the one before."""
+    left = [window.timed, *(window.slower_than(bound) for bound in bounds)]
+    return [round(before - after) for before, after in pairwise(left)]
 
 
 def _bound_above(seconds: float, one: Window, other: Window) -> float | None:

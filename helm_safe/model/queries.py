@@ -103,7 +103,7 @@ def _number(value: Any) -> bool:
 
 
 def _words(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value.strip()) and len(value) <= 4000
+    return isinstance(value, str) and bool(value.strip()) and len(value) <= 4000
 
 
 _TAKEN: dict[str, tuple[Callable[[Any], bool], str]] = {

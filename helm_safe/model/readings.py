@@ -1,4 +1,4 @@
-"""The judge of the user's own metrics: bounds for the median of the readings, and a rank test beside the current version.
+"""The judge of the user's own metrics: bounds for the median of the readings, and ranks beside the current version.
 
 Readings that follow closely are no news: the same one is counted once, those that look back over the same seconds are
 thinned to one per window, and for the test whatever is still alike from one to the next is thinned further.
@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import fmean, median
 
 from helm_safe.model.gates import GateState
 from helm_safe.model.machine import Verdict
 from helm_safe.model.proportions import binomial_tail
 from helm_safe.model.queries import Query
-from helm_safe.model.ranks import classes, mann_whitney
+from helm_safe.model.ranks import LARGE, classes, mann_whitney
 from helm_safe.model.traffic import Reading
 
 SPACING = 3.9
 """Seconds that lie between two readings at least: looks come every four."""
 OUT = 0.01
 """A median is out of its bounds once a sign test says so at this level: 7 of 7 readings, 10 of 11."""
-EFFECT = 0.665
-"""Common-language effect size from which a difference matters (Cliff's delta 0.33, "medium" after Romano 2006)."""
 SHIFTED = 0.1
 """Smallest difference of the medians that matters, as a share of the other's: ranks know nothing of sizes."""
 
@@ -85,7 +84,7 @@ def worse_beside(query: Query, judged: Sequence[Reading], other: Sequence[Readin
     sign = 1 if query.worse == "higher" else -1
     found = mann_whitney(*classes([sign * each for each in mine], [sign * each for each in theirs]))
     here, there = median(mine), median(theirs)
-    matters = found.effect >= EFFECT and sign * (here - there) > SHIFTED * abs(there)
+    matters = found.effect >= LARGE and sign * (here - there) > SHIFTED * abs(there)
     return f"with the current version {_told(there)}" if matters and found.p < alpha else ""
 
 
@@ -95,7 +94,7 @@ def _news(values: Sequence[float]) -> Sequence[float]:
     spread = sum((each - centre) ** 2 for each in values)
     if len(values) < 4 or spread <= 0:
         return values
-    together = sum((a - centre) * (b - centre) for a, b in zip(values, values[1:], strict=False))
+    together = sum((a - centre) * (b - centre) for a, b in pairwise(values))
     alike = min(max(together / spread, 0.0), 0.95)
     return values[:: max(1, math.floor((1 + alike) / (1 - alike)))]
 

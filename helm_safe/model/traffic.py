@@ -134,9 +134,7 @@ def joined(one: Window, other: Window) -> Window:
     bounds = sorted({bound for each in (one, other) for bound, _ in each.buckets})
     buckets = tuple((bound, _within(one, bound) + _within(other, bound)) for bound in bounds)
     notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
-    return Window(
-        one.requests + other.requests, one.errors + other.errors, buckets, one.seconds + other.seconds, notes
-    )
+    return Window(one.requests + other.requests, one.errors + other.errors, buckets, one.seconds + other.seconds, notes)
 
 
 def _within(part: Window, bound: float) -> float:

@@ -1,4 +1,4 @@
-"""The gate before each step: pods, their logs, the requests of real users, their own metrics, nobody else at the routes.
+"""The gate before each step: pods and their logs, requests of real users, metrics of your own, an undisturbed route.
 
 Three-valued: pass, fail, or not yet. No data is never a pass: what stays undecided to the end stops the run.
 """
@@ -167,7 +167,7 @@ class Gate:
             yield each.lacking / max(self.counters.rate([trial]) * self.share / 100, 1e-9)
 
     def _without_users(self) -> Outcome | None:
-        """What `gates.no-traffic` says: requests of our own decide, a person does, or the run stops; None to wait on."""
+        """What `gates.no-traffic` says: requests of our own decide, or a person, or the run stops; None to wait."""
         chosen = self.run.settings.resolved.value("gates.no-traffic")
         words = f"{self._words()}, and users send too few to get there in time"
         if chosen == "stop":
@@ -188,8 +188,10 @@ class Gate:
             return
         self.asked = True
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
-        told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, `abort` "
-        told += f"puts things back; until then {self.share:g} % of the users stay here and the gates are watched"
+        told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, "
+        told += (
+            f"`abort` puts things back; until then {self.share:g} % of the users stay here, and the gates are watched"
+        )
         self.run.tell(self.step.stage, told, Level.WARNING, **self._data())
 
     def _baseline(self, judged: str) -> Window | None:

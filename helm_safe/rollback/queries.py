@@ -37,23 +37,24 @@ def untold(world: World, release: Release, settings: Resolved, services: Sequenc
     found = []
     for query in queries_in(settings) if services else ():
         for service in services if query.by_service else services[:1]:
-            try:
-                if not _series(world, release, settings, query, service):
-                    raise NoData("it has no reading in the last ten minutes", "See that the metric is named rightly.")
-            except (NoData, UsageError) as error:
-                found.append(_unanswered(query, settings, error))
+            error = _trouble(world, release, settings, query, service)
+            if error:
+                provider = query.provider or str(settings.value("metrics.provider"))
+                found.append(Unanswered(query.name, provider, error.message, error.next_step))
                 break
     return tuple(found)
 
 
-def _unanswered(query: Query, settings: Resolved, error: HelmSafeError) -> Unanswered:
-    provider = query.provider or str(settings.value("metrics.provider"))
-    return Unanswered(query.name, provider, error.message, error.next_step)
+def _trouble(world: World, release: Release, settings: Resolved, query: Query, service: str) -> HelmSafeError | None:
+    """Why the query has no usable answer, None where it has one."""
+    try:
+        found = _series(world, release, settings, query, service)
+    except (NoData, UsageError) as error:
+        return error
+    return None if found else NoData("no reading in the last ten minutes", "See that the metric is named rightly.")
 
 
-def _series(
-    world: World, release: Release, settings: Resolved, query: Query, service: str
-) -> Sequence[Reading]:
+def _series(world: World, release: Release, settings: Resolved, query: Query, service: str) -> Sequence[Reading]:
     """The readings of the last minutes. Raises NoData and UsageError."""
     text = query.filled({"service": service, "namespace": release.namespace, "release": release.name})
     now = world.clock.now()

@@ -32,7 +32,16 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
-MEASURED = ("kind", "share", "wanted", "actual", "waited", "bake", "deadline", "gates")  # what a gate leaves in its outcome, for those who read the events
+MEASURED = (
+    "kind",
+    "share",
+    "wanted",
+    "actual",
+    "waited",
+    "bake",
+    "deadline",
+    "gates",
+)  # what a gate leaves in its outcome, for those who read the events
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
