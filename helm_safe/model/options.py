@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
+from helm_safe.model.queries import read_queries
 
 PROVIDERS = (
     *("traefik", "prometheus", "datadog", "cloudwatch", "newrelic"),
@@ -45,6 +46,7 @@ class Option(NamedTuple):
         if value is None:
             return "none"
         if isinstance(value, (tuple, list)):
+            value = [each["name"] if isinstance(each, dict) else each for each in value]
             return ",".join(map(str, value))
         if self.unit == "%":
             return f"{_number(100 * value)}%"
@@ -154,7 +156,8 @@ OPTIONS: dict[str, Option] = {
         Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
-        Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
+        Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
+        Option("gates.queries", read_queries, ()),
         Option("metrics.provider", one_of(*PROVIDERS), "traefik"),
         Option("metrics.url", _URL, "", "--metrics"),
         Option("metrics.requests", _QUERY, ""),

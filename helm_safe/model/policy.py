@@ -17,6 +17,7 @@ from helm_safe.core.printable import printable
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
 from helm_safe.model.providers import lacking
+from helm_safe.model.queries import Mistakes
 
 KIND = "RollbackPolicy"
 DEFAULT = "default"
@@ -246,6 +247,8 @@ class _Reader:
     def _value(self, option: Option, value: Any) -> Iterator[tuple[str, Any]]:
         try:
             yield option.key, option.parse(value)
+        except Mistakes as each:
+            self.problems += [f"spec.{option.key}{words}" for words in each.problems]
         except ValueError as error:
             self.problems.append(f"spec.{option.key}: {error}, not {_shown(value)}")
 

@@ -120,7 +120,7 @@ class Window:
 
     def slower_than(self, bound: float) -> float:
         """How many timed answers took longer than `bound`, which is one of the bounds."""
-        return self.timed - max((count for each, count in self.buckets if each <= bound), default=0.0)
+        return self.timed - _within(self, bound)
 
 
 def window(before: Sample, after: Sample) -> Window:
@@ -128,15 +128,33 @@ def window(before: Sample, after: Sample) -> Window:
 
     A counter that fell began anew: what it shows came since. One that a known source shows for the first time began at
     zero. A source that did not answer before tells nothing yet: what it counted may be old. Raises NoData where no
-    source answered both times, or where no time passed.
+    source answered both times, where no time passed, and for counters that are no numbers.
     """
     known = before.sources & after.sources
     seconds = after.at - before.at
     if not known or seconds <= 0:
         raise NoData("no process of the gateway answered both at the start and at the end of the window")
     requests = _increase(before.requests, after.requests, known)
+    if not math.isfinite(requests + _increase(before.errors, after.errors, known)):
+        raise NoData("the gateway's counters hold something that is no number")
     errors = min(_increase(before.errors, after.errors, known), requests)
     return Window(requests, errors, _buckets(before, after, known), seconds, tuple(_notes(before, after)))
+
+
+def joined(one: Window, other: Window) -> Window:
+    """Two windows of one backend, one after the other, as one.
+
+    Adding up short windows keeps what a gateway counted before it was restarted; two far samples would lose it.
+    """
+    bounds = sorted({bound for each in (one, other) for bound, _ in each.buckets})
+    buckets = tuple((bound, _within(one, bound) + _within(other, bound)) for bound in bounds)
+    notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
+    return Window(one.requests + other.requests, one.errors + other.errors, buckets, one.seconds + other.seconds, notes)
+
+
+def _within(part: Window, bound: float) -> float:
+    """Answers that certainly took at most so long."""
+    return max((count for each, count in part.buckets if each <= bound), default=0.0)
 
 
 def _increase(before: Mapping[Series, float], after: Mapping[Series, float], known: frozenset[str]) -> float:

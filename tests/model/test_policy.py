@@ -45,7 +45,7 @@ spec:
   known-good-after: 2h
   route: HTTPRoute/checkout
   isolate: always
-  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop}
+  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:
     provider: traefik
     url: https://prometheus.example
