@@ -19,6 +19,7 @@ STRATEGIES = ("auto", "shift", "standby", "express", "native")
 Parser = Callable[[Any], Any]
 """From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
 MAX_STEPS = 20
+COMMIT = "commit"  # among the pauses: before the native rollback
 _DAY = 86400.0
 
 
@@ -69,6 +70,19 @@ def steps(value: Any) -> tuple[int, ...]:
     if found[-1] != 100:
         raise ValueError("the last step must be 100, such as in 1,10,50,100")
     return found
+
+
+def pauses(value: Any) -> tuple[int | str, ...]:
+    """Steps behind which a person must approve, rising; the word commit stands for the native rollback, and last."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    words = [part.strip() if isinstance(part, str) else part for part in parts]
+    try:
+        numbers = {whole(1, 100)(word) for word in words if word != COMMIT}
+    except ValueError:
+        raise ValueError(f"steps such as 10,50, or the word {COMMIT}, are expected") from None
+    if not 0 < len(words) <= MAX_STEPS:
+        raise ValueError(f"1 to {MAX_STEPS} steps are expected")
+    return (*sorted(numbers), *([COMMIT] if COMMIT in words else []))
 
 
 def whole(low: int, high: int) -> Parser:
@@ -148,6 +162,10 @@ OPTIONS: dict[str, Option] = {
     for option in (
         Option("strategy", one_of(*STRATEGIES), "auto", "--strategy"),
         Option("steps", steps, (1, 10, 50, 100), "--steps", "steps"),
+        Option("pause-at", none_or(pauses), None, "--pause-at", "pause-at"),
+        Option("approval.from", text(r"[^\x00-\x1f\x7f]{1,200}", "a name or words of at most 200 characters"), ""),
+        Option("approval.timeout", none_or(span(1, 7 * _DAY)), 3600.0, unit="s"),
+        Option("approval.then", one_of("stop", "go-on"), "stop"),
         Option("bake", span(0, _DAY), 60.0, "--bake", "bake", "s"),
         Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout", unit="s"),
         Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after", "s"),

@@ -67,8 +67,12 @@ class Counters:
         self.doubt = self._not_followed() or self._standing_still()
         if self._not_followed():
             # Gateways count a request when it ends: one that began before the step would spoil the split for ever.
-            self._totals = {}
-            self.restarted()
+            self.forget()
+
+    def forget(self) -> None:
+        """Count from the newest sample on."""
+        self._totals = {}
+        self.restarted()
 
     @property
     def actual(self) -> float | None:

@@ -45,6 +45,7 @@ class Gate:
     run: Run
     step: Step
     pods: PodWatch
+    started: bool = False
     promoted: int = 0
     began: float = 0.0
     said: str = ""
@@ -86,13 +87,9 @@ class Gate:
 
     def hold(self) -> Outcome:
         """Look until it is decided. Raises Turn, Interrupted and LostLease where a wait may be left."""
-        clock = self.run.world.clock
-        self.promoted, self.began = self._promotions(), clock.monotonic()
-        if not self.blind:
-            self.counters.begin()
-        self.asking.begin()
+        self._start()
         while True:
-            clock.sleep(POLL)
+            self.run.world.clock.sleep(POLL)
             self.run.safe_point(f"at the step {self.step.title!r}; traffic stays where it is")
             look(self.run, [float(self.step.args["share"])])
             self._look()
@@ -100,6 +97,24 @@ class Gate:
             if decided:
                 return {**decided, **self._data()}
             self._tell()
+
+    def _start(self) -> None:
+        self.started, self.promoted, self.began = True, self._promotions(), self.run.world.clock.monotonic()
+        if not self.blind:
+            self.counters.begin()
+        self.asking.begin()
+
+    def bad_sign(self) -> Outcome | None:
+        """One look from outside a step: what the gate would stop the run for, None while nothing speaks against it."""
+        if not self.started:
+            self._start()
+        look(self.run, [float(self.step.args["share"])])
+        self._look()
+        return self._failed() if self._verdict() is Verdict.FAIL else None
+
+    def look_anew(self) -> None:
+        """Judge requests from now on only."""
+        self.counters.forget()
 
     def _look(self) -> None:
         """What every gate says now; what would pass is tested once more, with all that is known."""

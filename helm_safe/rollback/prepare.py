@@ -18,6 +18,7 @@ from helm_safe.rollback.context import World
 from helm_safe.rollback.discovery import Routed, Search, down, routed
 from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
+from helm_safe.rollback.pauses import verify_pauses
 from helm_safe.rollback.planning import build_plan
 from helm_safe.rollback.queries import untold
 from helm_safe.rollback.runs import standing_isolation
@@ -43,6 +44,7 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
     settings = asked.settle(current, target)
+    verify_pauses(settings)
     check_flags(world.releases.version(), settings.native, target)
     change = Change(current=current, target=target)
     gauge = Gauge(world, release.namespace, services_of(current, target), settings)

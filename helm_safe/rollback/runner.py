@@ -24,6 +24,7 @@ from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_a
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
 from helm_safe.rollback import drain, holding, shift, standby
+from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
@@ -51,6 +52,7 @@ def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 
 ACTIONS: dict[str, ActionOf] = {
+    "approve": approve,
     "autopsy": autopsy,
     "repair": repair,
     "recreate": recreate,

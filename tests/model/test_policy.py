@@ -40,6 +40,8 @@ metadata: {name: shop}
 spec:
   strategy: standby
   steps: [5, 25, 100]
+  pause-at: [25, commit]
+  approval: {from: the shop's on-call, timeout: 30m, then: go-on}
   bake: 2m
   timeout: 1h
   known-good-after: 2h
@@ -84,6 +86,7 @@ def test_everything_can_be_said() -> None:
     assert set(policy.values) == set(OPTIONS)
     assert policy.values["gates.success-rate"] == pytest.approx(0.995)
     assert policy.values["steps"] == (5, 25, 100)
+    assert policy.values["pause-at"] == (25, "commit")
     assert policy.values["gates.p95"] == pytest.approx(0.8)
     assert policy.severities == {"HIST-001": Severity.WARNING}
 
@@ -112,6 +115,14 @@ BROKEN = [
     ("steps", [1, 10], "must be 100"),
     ("steps", [], "1 to 20"),
     ("steps", [True, 100], "whole number"),
+    ("pause-at", "soon", "steps such as 10,50, or the word commit"),
+    ("pause-at", [0], "steps such as"),
+    ("pause-at", [True], "steps such as"),
+    ("pause-at", [], "1 to 20"),
+    ("pause-at", {"10": 1}, "steps such as"),
+    ("approval.from", "on\x1b[2Jcall", "words of at most 200"),
+    ("approval.timeout", "tomorrow", "not a duration"),
+    ("approval.then", "goon", "one of stop, go-on"),
     ("bake", 60, "not a duration"),
     ("bake", "-5s", "from 0 s"),
     ("bake", {"a": 1}, "number or a text"),
@@ -312,6 +323,9 @@ def test_a_journal_brings_every_value_back() -> None:
     ("key", "text", "written"),
     [
         ("steps", "1, 10,100", "1,10,100"),
+        ("pause-at", "50, 10,commit", "10,50,commit"),
+        ("pause-at", "none", "none"),
+        ("approval.timeout", "3600s", "1h"),
         ("bake", "60s", "60s"),
         ("bake", "0s", "0s"),
         ("bake", "7200s", "2h"),
