@@ -1,6 +1,6 @@
 """Adapters that answer for the traffic of backends: one file each, one line in the table."""
 
 BUILTIN = {
-    "traefik": "helm_safe.metrics.traefik:TraefikMetrics",
+    "scrape": "helm_safe.metrics.scrape:ScrapeMetrics",
     "prometheus": "helm_safe.metrics.prometheus:PrometheusMetrics",
 }

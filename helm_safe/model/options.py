@@ -130,7 +130,10 @@ def none_or(parse: Parser) -> Parser:
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_URL = text(
+    r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
+    "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
+)
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
 _PATH = text(r"/[!-~]*", "an absolute path such as /ready")
 
@@ -148,12 +151,14 @@ OPTIONS: dict[str, Option] = {
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
-        Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
+        Option("metrics.provider", one_of("scrape", "prometheus"), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
-        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
-        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
-        Option("metrics.traefik.port", whole(1, 65535), 0),
-        Option("metrics.traefik.path", _PATH, ""),
+        Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
+        Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
+        Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
+        Option("metrics.scrape.port", whole(1, 65535), 0),
+        Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
         Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
         Option("warm-up.least", whole(1, 10**4), 20),
@@ -177,5 +182,5 @@ def _number(value: float) -> str:
 
 
 def sections() -> Sequence[str]:
-    """The mappings that hold options: "gates", "metrics.traefik"."""
+    """The mappings that hold options: "gates", "metrics.scrape"."""
     return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

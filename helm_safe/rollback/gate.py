@@ -46,6 +46,7 @@ class Gate:
     run: Run
     step: Step
     pods: PodWatch
+    began: float = 0.0
     before: Mapping[Backend, Sample] | None = None
     newest: Mapping[Backend, Sample] | None = None
     promoted: int = 0
@@ -67,7 +68,8 @@ class Gate:
         """Look until it is decided. Raises Turn, Interrupted and LostLease where a wait may be left."""
         clock, bake = self.run.world.clock, float(self.step.args["bake"])
         self.promoted = self._promotions()
-        began, deadline = clock.monotonic(), clock.monotonic() + float(self.run.plan.settings["timeout"])
+        began = self.began = clock.monotonic()
+        deadline = began + float(self.run.plan.settings["timeout"])
         self._sample()
         while True:
             clock.sleep(POLL)
@@ -145,7 +147,7 @@ class Gate:
         after = self._read()
         self.newest = after or self.newest
         if after is None or self.before is None:
-            self.before = self.before or after
+            self.before = self.before or self._since_the_beginning(after)
             return {}
         try:
             return {backend.name: window(self.before[backend], sample) for backend, sample in after.items()}
@@ -155,7 +157,12 @@ class Gate:
 
     def _sample(self) -> None:
         if not self.run.plan.settings["blind"]:
-            self.before = self._read()
+            self.before = self._since_the_beginning(self._read())
+
+    def _since_the_beginning(self, found: Mapping[Backend, Sample] | None) -> Mapping[Backend, Sample] | None:
+        """The samples, unless they are older than the step: a Prometheus may have looked before the routes moved."""
+        late = found is None or any(sample.at < self.began for sample in found.values())
+        return None if late else found
 
     def _read(self) -> Mapping[Backend, Sample] | None:
         namespace = self.run.release.namespace
