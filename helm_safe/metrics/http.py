@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, TypeVar
+from datetime import datetime
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import tenacity
@@ -25,22 +24,19 @@ from helm_safe.core.printable import printable
 from helm_safe.core.proxies import proxy_for
 from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import Login
+from helm_safe.metrics.skew import Fetch, Skew, date
 from helm_safe.model.errors import UsageError
-from helm_safe.model.traffic import NoData, Refused
+from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock
 
 BUDGET = 20.0
 """Seconds that one question may take."""
 MAX_BODY = 16 * 1024 * 1024
 TRIES = 4
-SKEW = 3.0
-"""Seconds of difference between two clocks that are taken for the way of the answer, or for rounding."""
 _CONNECT, _SILENCE = 5.0, 10.0
 _BUSY = (429, 502, 503, 504)
-_BACK_OFF = tenacity.wait_exponential_jitter(initial=0.5, max=4, jitter=0.5)
+_BACK_OFF = tenacity.wait_exponential(multiplier=0.5, max=4) + tenacity.wait_random(0, 0.5)
 _RESETS = ("Retry-After", "X-RateLimit-Reset", "RateLimit-Reset")
-
-T = TypeVar("T")
 
 
 class _Again(Exception):
@@ -82,8 +78,7 @@ class Http:
         self._login = login
         self._pool = _pool(self._url, options or {}, env or {})
         self._not_before = 0.0
-        self.skew = timedelta()
-        """How far the server's clock is ahead of this machine's, as far as its answers tell; zero within a few s."""
+        self.skew = Skew()
 
     def ask(self, path: str, *, query: Mapping[str, str] | None = None, body: Any = None, accept: str = "") -> str:
         """The text of the answer to a question: a GET, or a POST of `body` (JSON, or a Form).
@@ -100,20 +95,9 @@ class Http:
         except (ValueError, RecursionError):
             raise self.useless() from None
 
-    def within(self, begin: datetime, end: datetime, fetch: Callable[[datetime, datetime], T]) -> T:
-        """What `fetch` brings for a time of this machine's, told in the server's; asked again when an answer shows that
-        the clocks differ.
-        """
-        used = self.skew
-        try:
-            found = fetch(begin + used, end + used)
-        except NoData:
-            if self.skew == used:
-                raise
-        else:
-            if self.skew == used:
-                return found
-        return fetch(begin + self.skew, end + self.skew)
+    def readings(self, begin: datetime, end: datetime, fetch: Fetch) -> list[Reading]:
+        """The usable readings that `fetch` brings within the time, by this machine's clock; see `Skew.readings`."""
+        return self.skew.readings(self.name, begin, end, fetch)
 
     def useless(self, why: str = "") -> NoData:
         """The error for an answer of the right status that is not what the API documents."""
@@ -122,6 +106,10 @@ class Http:
     def refused(self, words: object) -> Refused:
         """The error for a query that the system says it cannot carry out."""
         return Refused(f"{self.name} cannot answer: {self.shown(words)}", "Correct the query.")
+
+    def several(self, count: int, advice: str) -> Refused:
+        """The error for a query that answers more than one series: which one counts is not ours to choose."""
+        return Refused(f"{self.name} answers the query with {count} series, one is wanted: write {advice}")
 
     def shown(self, words: object) -> str:
         """Words of the server, harmless, and without our own credentials, which it may repeat."""
@@ -168,7 +156,7 @@ class Http:
                 preload_content=False,
             )
             with closing(response):
-                self._learn(response.headers, asked)
+                self.skew.learn(response.headers, asked)
                 said = self._bounded(response, deadline)
         except SSLError as error:
             raise self._no_trust(error) from None
@@ -194,8 +182,8 @@ class Http:
         status, words = response.status, self.shown(_complaint(body))
         told = f": {words}" if words else ""
         if status in (401, 403):
-            where = f"The credentials are taken from {self._login.variables}."
-            return Refused(f"{self.name} refuses the credentials ({status}){told}", where)
+            why = f"refuses the credentials ({status}), which are taken from {self._login.variables}"
+            return Refused(f"{self.name} {why}{told}", "Set them anew, and see what they may read.")
         if 300 <= status < 400:
             return Refused(f"{self.name} redirects ({status}), which is not followed", "Give the address it leads to.")
         if status in _BUSY:
@@ -212,13 +200,6 @@ class Http:
             return _Again(NoData(f"{self.name} does not answer (TLS: {words})"))
         advice = "metrics.tls.ca names the certificate authority, metrics.tls.cert and .key the client certificate."
         return Refused(f"no trusted connection to {self.name}: {words}", advice)
-
-    def _learn(self, headers: Mapping[str, str], asked: datetime) -> None:
-        """The server's clock from its answer; one that a cache kept tells nothing."""
-        theirs = None if headers.get("Age") else _date(headers.get("Date", ""))
-        if theirs and abs((theirs - asked - self.skew).total_seconds()) > SKEW:
-            ahead = theirs - asked
-            self.skew = ahead if abs(ahead.total_seconds()) > SKEW else timedelta()
 
 
 def checked(url: str) -> str:
@@ -297,19 +278,9 @@ def _after(headers: Mapping[str, str]) -> float | None:
         told = headers.get(name, "").strip()
         if told.replace(".", "", 1).isdecimal() and len(told) < 7:
             return float(told)
-        date = _date(told) if name == "Retry-After" else None
-        if date:
-            sent = _date(headers.get("Date", "")) or date
-            return max((date - sent).total_seconds(), 0.0)
-    return None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+    moment = date(headers.get("Retry-After", ""))
+    sent = date(headers.get("Date", "")) or moment
+    return max((moment - sent).total_seconds(), 0.0) if moment and sent else None
 
 
 def _complaint(body: bytes) -> str:

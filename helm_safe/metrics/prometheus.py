@@ -13,7 +13,6 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from helm_safe.metrics.absence import Absent
@@ -22,7 +21,7 @@ from helm_safe.metrics.dialect import EXPORTED, Dialect, Labels, Matchers, one_o
 from helm_safe.metrics.exposition import Point
 from helm_safe.metrics.places import Places
 from helm_safe.metrics.prometheus_api import Api
-from helm_safe.model.traffic import Backend, NoData, Reading, Refused, Sample
+from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster
 
 PROCESS = ("cluster", "instance", "pod", "kubernetes_pod_name")
@@ -47,9 +46,7 @@ class Life(NamedTuple):
 
 
 class PrometheusMetrics:
-    """helm_safe.ports.MetricProvider and QueryProvider. gateway: the name of a dialect, or "auto"."""
-
-    summed = False
+    """helm_safe.ports.MetricProvider. gateway: the name of a dialect, or "auto"."""
 
     def __init__(self, api: Api, cluster: Cluster, clock: Clock, gateway: str = "auto") -> None:
         self._api = api
@@ -81,20 +78,6 @@ class PrometheusMetrics:
         at = self._moment(max(each.age for each in lives))
         sources = frozenset(each.source for each in lives)
         return {backend: dialect.sample(pairs, told[backend], sources, at) for backend in backends}
-
-    def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
-        """The readings of the user's own query, which must make one series."""
-        first, last = begin.timestamp(), end.timestamp()
-        step = max(1.0, (last - first) / 100)
-        rows = self._api.matrix(query, first, last, step)
-        if len(rows) > 1:
-            raise Refused(
-                f"the query answers {len(rows)} series, one is expected: {query[:200]}", "Sum or average them."
-            )
-        readings = [Reading(at, value) for _, pairs in rows for at, value in pairs if math.isfinite(value)]
-        if not readings:
-            raise NoData(f"{self._api.name} has no value for the query {query[:200]}", "See the names in the query.")
-        return readings
 
     def _moment(self, age: float) -> float:
         """When the numbers were taken, in monotonic seconds; exactly that of the last sample for the same scrape."""

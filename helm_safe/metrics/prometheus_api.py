@@ -7,16 +7,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
-from helm_safe.core.objects import mapping, sequence
+from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.core.printable import printable
 from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER, login
 from helm_safe.metrics.http import Form, Http
+from helm_safe.metrics.readings import Pair, readings
+from helm_safe.metrics.skew import Fetch
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
-from helm_safe.model.traffic import NoData, Refused
+from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock, Cluster
 
 MAX_BODY = 16 * 1024 * 1024
@@ -26,6 +29,8 @@ LIMITS = (
     ("latency_offset", "1ms"),  # VictoriaMetrics: it hides the newest 30 s by default
 )
 """What the relatives of Prometheus are told with each query; who does not know one of them does not mind."""
+LOOKBACK = ("lookback_delta", "150s")
+"""How old a value may be that stands for a moment; five minutes by default, long after its target died."""
 _SERVICE = re.compile(
     r"service/(?P<namespace>[a-z0-9][-a-z0-9]{0,62})/(?P<name>(https:)?[a-z0-9][-a-z0-9]{0,62})"
     r":(?P<port>[a-z0-9][-a-z0-9]{0,14})(?P<path>/[!-~]*)?"
@@ -41,6 +46,10 @@ class Transport(Protocol):
 
     def json(self, path: str, fields: Fields) -> Any:
         """The decoded answer. Raises NoData, or Refused where a person must correct something."""
+        ...
+
+    def readings(self, begin: datetime, end: datetime, fetch: Fetch) -> list[Reading]:
+        """The usable readings within the time, by this machine's clock."""
         ...
 
 
@@ -77,7 +86,7 @@ class Api:
             return cls(ServiceProxy(cluster, service, headers, env))
         who = login(env)
         who = who._replace(headers={**who.headers, **headers})
-        return cls(_Direct(Http("the Prometheus", options["url"], clock, who, options=options, env=env)))
+        return cls(_Direct(Http("Prometheus", options["url"], clock, who, options=options, env=env)))
 
     def vector(self, query: str) -> list[tuple[Mapping[str, str], float, float]]:
         """(labels, seconds since 1970 by the server's clock, value) of an instant query."""
@@ -87,16 +96,18 @@ class Api:
         rows = (mapping(row) for row in sequence(data, "result"))
         return [(_labels(row), *pair) for row in rows if (pair := _pair(sequence(row, "value")))]
 
-    def matrix(
-        self, query: str, begin: float, end: float, step: float
-    ) -> list[tuple[Mapping[str, str], list[tuple[float, float]]]]:
-        """(labels, [(seconds since 1970, value)]) of a range query."""
-        times = (("start", f"{begin:.3f}"), ("end", f"{end:.3f}"), ("step", f"{step:g}"))
-        data = self._data("/api/v1/query_range", (("query", query), *times))
+    def matrix(self, query: str, begin: float, end: float, step: float) -> list[list[Pair]]:
+        """The pairs of each series that a range query brings."""
+        times = (("start", f"{begin:.3f}"), ("end", f"{end:.3f}"), ("step", f"{step:.3f}"))
+        data = self._data("/api/v1/query_range", (("query", query), *times, LOOKBACK))
         if data.get("resultType") != "matrix":
             raise NoData(f"{self.name} answers a query with something else than a matrix")
-        rows = [mapping(row) for row in sequence(data, "result")]
-        return [(_labels(row), [pair for each in sequence(row, "values") if (pair := _pair(each))]) for row in rows]
+        rows = (sequence(mapping(row), "values") for row in sequence(data, "result"))
+        return [[(dig(pair, 0), dig(pair, 1)) for pair in row] for row in rows]
+
+    def readings(self, begin: datetime, end: datetime, fetch: Fetch) -> list[Reading]:
+        """The usable readings that `fetch` brings within the time. Raises NoData."""
+        return self._transport.readings(begin, end, fetch)
 
     def _data(self, path: str, fields: Fields) -> Mapping[str, Any]:
         said = mapping(self._transport.json(path, (*fields, *LIMITS)))
@@ -117,6 +128,9 @@ class _Direct:
     def json(self, path: str, fields: Fields) -> Any:
         return self._http.json(path, body=Form(fields))
 
+    def readings(self, begin: datetime, end: datetime, fetch: Fetch) -> list[Reading]:
+        return self._http.readings(begin, end, fetch)
+
 
 class ServiceProxy:
     """Through `services/NAME:PORT/proxy` of the API server, for a Prometheus that only the cluster reaches.
@@ -133,7 +147,7 @@ class ServiceProxy:
         self._cluster = cluster
         self._service = service
         self._headers = {"Accept": "application/json", **headers}
-        self.name = f"the Prometheus behind Service/{service.name} in {service.namespace}"
+        self.name = f"Prometheus behind Service/{service.name} in {service.namespace}"
 
     def json(self, path: str, fields: Fields) -> Any:
         namespace, name, port, base = self._service
@@ -156,6 +170,9 @@ class ServiceProxy:
         except ClusterError as error:
             raise NoData(f"{self.name} cannot be asked: {error.message}", error.next_step) from None
         return self._decoded(answer.status, answer.body)
+
+    def readings(self, begin: datetime, end: datetime, fetch: Fetch) -> list[Reading]:
+        return readings(self.name, fetch(begin, end), begin, end)
 
     def _decoded(self, status: int, body: bytes) -> Any:
         if len(body) > MAX_BODY:

@@ -10,6 +10,10 @@ from typing import Any, NamedTuple
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
 
+PROVIDERS = (
+    *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
+    *("graphite", "influxdb", "dynatrace", "json"),
+)
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
 Parser = Callable[[Any], Any]
 """From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
@@ -135,6 +139,9 @@ _URL = text(
     "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
 )
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
+_QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
+_FILE = text(r"[^\x00-\x1f]+", "a path of a file")
+_WORDS = text(r"[^\x00-\x1f]{1,200}", "a name")
 _PATH = text(r"/[!-~]*", "an absolute path such as /ready")
 
 OPTIONS: dict[str, Option] = {
@@ -151,9 +158,20 @@ OPTIONS: dict[str, Option] = {
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
-        Option("metrics.provider", one_of("scrape", "prometheus"), "scrape"),
+        Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
         Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
+        Option("metrics.requests", _QUERY, ""),
+        Option("metrics.errors", _QUERY, ""),
+        Option("metrics.lag", none_or(span(0, 3600)), None, unit="s"),
+        Option("metrics.tls.ca", _FILE, ""),
+        Option("metrics.tls.cert", _FILE, ""),
+        Option("metrics.tls.key", _FILE, ""),
+        Option("metrics.newrelic.account", whole(1, 10**9 - 1), 0),
+        Option("metrics.influxdb.language", one_of("flux", "influxql", "sql"), "flux"),
+        Option("metrics.influxdb.org", _WORDS, ""),
+        Option("metrics.influxdb.database", _WORDS, ""),
+        Option("metrics.cloudwatch.region", text(r"[a-z]{2}[-a-z0-9]{3,30}", "a region such as eu-west-1"), ""),
         Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
         Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
         Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),

@@ -24,6 +24,10 @@ class Refused(UsageError, NoData):
     """
 
 
+class NoSeries(NoData):
+    """The system answers, and has no such numbers: the metric is misnamed, or nothing was counted yet."""
+
+
 class Backend(NamedTuple):
     """One Service that a gateway sends requests to."""
 
@@ -35,7 +39,11 @@ class Backend(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One value of a query. at: seconds since 1970 by the clock of who keeps it. value: finite."""
+    """One value of a query.
+
+    at: seconds since 1970 by this machine's clock, as far as the difference to the system's is known; for a value over
+    an interval its end. value: finite.
+    """
 
     at: float
     value: float

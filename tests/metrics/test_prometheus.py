@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -381,37 +379,6 @@ def test_credentials_do_not_pass_the_api_server(scene: Scene) -> None:
 def test_what_names_a_service() -> None:
     assert served("service/monitoring/https:prom:9090") == Served("monitoring", "https:prom", "9090", "")
     assert served("http://service/a/b:90") is None
-
-
-BEGIN, END = (datetime.fromtimestamp(at, timezone.utc) for at in (1_700_000_000, 1_700_000_060))
-
-
-def matrix(*series: list[tuple[float, str]]) -> bytes:
-    result = [{"metric": {"n": str(number)}, "values": values} for number, values in enumerate(series)]
-    return json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
-
-
-def test_readings_of_the_users_own_query(scene: Scene) -> None:
-    """NaN, which a division by no requests gives, is no reading."""
-    scene.server.body = matrix([(1_700_000_000, "1.5"), (1_700_000_001, "NaN"), (1_700_000_002, "2.5")])
-    readings = scene.provider().series("rate(x[1m])", BEGIN, END)
-    assert [each.value for each in readings] == [1.5, 2.5]
-    assert scene.server.seen[0]["path"] == "/api/v1/query_range"
-    assert (scene.server.forms[0]["start"], scene.server.forms[0]["end"]) == ("1700000000.000", "1700000060.000")
-
-
-@pytest.mark.parametrize(
-    ("body", "error", "words"),
-    [
-        (matrix(), NoData, "has no value"),
-        (matrix([(1.0, "NaN")]), NoData, "has no value"),
-        (matrix([(1.0, "1")], [(1.0, "2")]), Refused, "2 series"),
-    ],
-)
-def test_a_query_that_tells_nothing(scene: Scene, body: bytes, error: type[Exception], words: str) -> None:
-    scene.server.body = body
-    with pytest.raises(error, match=words):
-        scene.provider().series("x", BEGIN, END)
 
 
 def test_durations_without_errors_where_errors_are_timed_too() -> None:

@@ -49,6 +49,13 @@ spec:
   metrics:
     provider: scrape
     url: https://prometheus.example
+    requests: requests of $service
+    errors: errors of $service
+    lag: 90s
+    tls: {ca: /etc/ca.pem, cert: client.pem, key: client.key}
+    newrelic: {account: 12345}
+    influxdb: {language: sql, org: shop, database: http}
+    cloudwatch: {region: eu-west-1}
     tenant: team-a
     gateway: istio
     scrape: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
@@ -120,7 +127,7 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "datadog", "one of scrape"),
+    ("metrics.provider", "kubernetes", "one of scrape"),
     ("metrics.scrape.port", 70000, "65535"),
     ("metrics.scrape.namespace", "Not A Name", "namespace"),
     ("warm-up.method", "POST", "GET, HEAD"),
@@ -346,7 +353,7 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
-    with pytest.raises(UsageError, match="without its address"):
+    with pytest.raises(UsageError, match=r"prometheus without metrics\.url"):
         resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
 
 
