@@ -22,7 +22,7 @@ from helm_safe.model.settings import Settings
 from helm_safe.rollback import control
 
 WATCHING = ("SHIFT", "WATCH", "RETURN")
-FLAGS = {"steps": "50,100", "bake": "12s", "metrics.traefik.labels": "app=nobody"}
+FLAGS = {"steps": "50,100", "bake": "12s", "metrics.scrape.labels": "app=nobody"}
 
 
 class Counting:
