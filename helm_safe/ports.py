@@ -34,7 +34,7 @@ def whole(obj: Object) -> Object | None:
     return obj
 
 
-class Following(Protocol):
+class Following(AbstractContextManager["Following"], Protocol):
     """A view of one kind's objects in a namespace that keeps itself up to date, from `Cluster.follow` to `close`."""
 
     @property
@@ -59,11 +59,8 @@ class Following(Protocol):
         ...
 
     def close(self) -> None:
-        """End the watch and its thread; the view is not used any more."""
+        """End the watch and its thread, as leaving the context does; the view is not used any more."""
         ...
-
-    def __enter__(self) -> Following: ...
-    def __exit__(self, *_: object) -> None: ...
 
 
 PatchType = Literal["merge", "json", "strategic", "apply"]

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, dig, name_of, namespace_of
@@ -39,11 +40,13 @@ class Watch(NamedTuple):
     events: Iterable[tuple[str, Object]]
 
 
-class KubeFollowing:
+class KubeFollowing(AbstractContextManager["KubeFollowing"]):
     """helm_safe.ports.Following.
 
     read: lists the kept objects. watch: opens a watch since a resourceVersion. keep: what is kept of an object. what:
-    the kind, for people. now: steady seconds. pause: seconds, doubled after each failure. A list in the foreground always wins: events of a watch that began before it are left out.
+    the kind, for people. now: steady seconds. pause: seconds after a failure, doubled by each further one.
+
+    A list always wins: events of a watch that began before it are left out.
     """
 
     def __init__(
@@ -103,9 +106,6 @@ class KubeFollowing:
         if stream:
             stream.shut()
         self._thread.join(PATIENCE)
-
-    def __enter__(self) -> KubeFollowing:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -46,17 +46,20 @@ def has(view: Following, name: str) -> bool:
 def test_a_view_survives_cuts_refusals_and_a_lost_past(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
     """Each fault costs a moment and nothing else; what happened meanwhile is in the view afterwards."""
     beside = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
-    with FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy, through(proxy) as cluster:
-        with cluster.follow(CONFIG_MAPS, namespace) as view:
-            for fault in ("410", "429", "500", "reset-before"):
-                order = proxy.order(fault, "GET", WATCHES)
-                proxy.down(0.1)
-                beside.create(CONFIG_MAPS, a_map(f"during-{fault}", namespace))
-                assert order.hit.wait(20), fault
-                until(lambda name=f"during-{fault}": has(view, name))  # type: ignore[misc]
-            beside.delete(CONFIG_MAPS, ObjectRef("", "ConfigMap", namespace, "during-410"))
-            until(lambda: not has(view, "during-410"))
-            assert not view.refused
+    with (
+        FaultProxy(sandbox.kubeconfig, tmp_path).running() as proxy,
+        through(proxy) as cluster,
+        cluster.follow(CONFIG_MAPS, namespace) as view,
+    ):
+        for fault in ("410", "429", "500", "reset-before"):
+            order = proxy.order(fault, "GET", WATCHES)
+            proxy.down(0.1)
+            beside.create(CONFIG_MAPS, a_map(f"during-{fault}", namespace))
+            assert order.hit.wait(20), fault
+            until(lambda name=f"during-{fault}": has(view, name))  # type: ignore[misc]
+        beside.delete(CONFIG_MAPS, ObjectRef("", "ConfigMap", namespace, "during-410"))
+        until(lambda: not has(view, "during-410"))
+        assert not view.refused
     beside.close()
 
 

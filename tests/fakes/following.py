@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from helm_safe.core.objects import Object
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 STALE, LISTS_AFTER, LISTS_EVERY = 30.0, 60.0, 2.0
 
 
-class FakeFollowing:
+class FakeFollowing(AbstractContextManager["FakeFollowing"]):
     """helm_safe.ports.Following over the fake's own objects and its clock."""
 
     def __init__(self, cluster: FakeCluster, resource: Resource, where: tuple[str, str, str], keep: Keep) -> None:
@@ -52,9 +53,6 @@ class FakeFollowing:
 
     def close(self) -> None:
         self._cluster.followed.remove(self._resource.plural)
-
-    def __enter__(self) -> FakeFollowing:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
