@@ -67,7 +67,9 @@ class LogBook:
         log: lines with their times in front. started: when the container did.
         """
         heard = self.heard.setdefault(source, _Heard())
-        begin = heard.read_at or max(now - timedelta(seconds=FIRST), started or now)
+        oldest = now - timedelta(seconds=FIRST)
+        settled = started + timedelta(seconds=SETTLED) if started else oldest
+        begin = heard.read_at or max(oldest, started or oldest)
         lines = [(at, text) for at, text in _lines(log) if at is None or heard.newest is None or at > heard.newest]
         for _, text in lines:
             match = match_of(text)
@@ -75,7 +77,7 @@ class LogBook:
                 key = (match.signature.id, match.subject)
                 known = heard.found.get(key)
                 heard.found[key] = known._replace(times=known.times + 1) if known else match
-        heard.rate = _rate(lines, max(begin, (started or begin) + timedelta(seconds=SETTLED)), now) or heard.rate
+        heard.rate = _rate(lines, max(begin, settled), now) or heard.rate
         heard.minutes += max((now - begin).total_seconds(), 1.0) / 60
         heard.read_at = now
         heard.newest = max((at for at, _ in lines if at), default=heard.newest)

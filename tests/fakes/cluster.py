@@ -10,7 +10,7 @@ import copy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 from helm_safe.core import selectors
@@ -18,6 +18,7 @@ from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping,
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
+from helm_safe.model.times import parse_time
 from helm_safe.ports import NO_HEADERS, Check, Cluster, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
 from tests.fakes import fencing, merging, rules
 from tests.fakes.following import FakeFollowing
@@ -278,6 +279,10 @@ class FakeCluster:
         self.reads.append(("logs", pod))
         self._before("logs", SERVED.resources[Gvk("", "v1", "Pod")])
         text = self.log_lines.get((namespace, pod, container, previous), "")
+        if since:
+            floor = self.clock() - timedelta(seconds=since)
+            kept = text.splitlines(keepends=True)
+            text = "".join(line for line in kept if (parse_time(line.split(" ")[0]) or floor) >= floor)
         return "".join(text.splitlines(keepends=True)[-lines:])[-limit:]
 
     def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
