@@ -30,12 +30,13 @@ SCALED = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
 
 
 class Permission(NamedTuple):
-    """One verb on one resource. namespace: empty for kinds of the whole cluster."""
+    """One verb on one resource. namespace: empty for kinds of the whole cluster. spare: a run gets on without it."""
 
     verb: str
     resource: Resource
     namespace: str
     subresource: str = ""
+    spare: bool = False
 
 
 class Row(NamedTuple):
@@ -44,6 +45,7 @@ class Row(NamedTuple):
     resource: Resource
     verbs: tuple[str, ...]
     subresource: str = ""
+    spare: bool = False
 
 
 # Helm reads, writes and prunes its records; we add the journal beside them.
@@ -56,6 +58,8 @@ ALWAYS = (
     Row(PODS, ("get",), "proxy"),  # requests that warm new pods up, and what a pod says of itself
     Row(EVENTS, ("list",)),
     *(Row(resource, ("list",)) for resource in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)),
+    # Without it the same objects are listed again and again, as soon as the run finds out.
+    *(Row(resource, ("watch",), spare=True) for resource in (PODS, EVENTS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)),
 )
 # Read before anything else, unless --policy names a file: no access review has to ask for it again.
 POLICY = Row(CONFIG_MAPS, ("get",))
@@ -138,7 +142,8 @@ def to_review(
     users in steps (`staged`), are not dry-run.
     """
     ours = {_identity(each) for each in staged}
-    return [each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))]
+    unproven = (each for each in permissions if not each.spare and not _listed(each, listed))
+    return [each for each in unproven if _identity(each) in ours or not _tried(each)]
 
 
 def _identity(each: Permission) -> tuple[str, ...]:
@@ -167,7 +172,7 @@ def roles(permissions: Iterable[Permission], release: Release) -> list[Object]:
 def _rows(release: Release, rows: Iterable[Row]) -> Iterator[Permission]:
     for row in rows:
         for verb in row.verbs:
-            yield Permission(verb, row.resource, release.namespace, row.subresource)
+            yield Permission(verb, row.resource, release.namespace, row.subresource, row.spare)
 
 
 def _objects(served: Served, revisions: Sequence[Revision], deleted: Collection[ObjectRef]) -> Iterator[Permission]:
