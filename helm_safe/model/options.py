@@ -9,7 +9,12 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
+from helm_safe.model.queries import read_queries
 
+PROVIDERS = (
+    *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
+    *("graphite", "influxdb", "dynatrace", "json"),
+)
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
 Parser = Callable[[Any], Any]
 """From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
@@ -42,6 +47,7 @@ class Option(NamedTuple):
         if value is None:
             return "none"
         if isinstance(value, (tuple, list)):
+            value = [each["name"] if isinstance(each, dict) else each for each in value]
             return ",".join(map(str, value))
         if self.unit == "%":
             return f"{_number(100 * value)}%"
@@ -144,8 +150,14 @@ def none_or(parse: Parser) -> Parser:
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_URL = text(
+    r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
+    "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
+)
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
+_QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
+_FILE = text(r"[^\x00-\x1f]+", "a path of a file")
+_WORDS = text(r"[^\x00-\x1f]{1,200}", "a name")
 _PATH = text(r"/[!-~]*", "an absolute path such as /ready")
 
 OPTIONS: dict[str, Option] = {
@@ -165,13 +177,27 @@ OPTIONS: dict[str, Option] = {
         Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
-        Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
-        Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
+        Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
+        Option("gates.queries", read_queries, ()),
+        Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
-        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
-        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
-        Option("metrics.traefik.port", whole(1, 65535), 0),
-        Option("metrics.traefik.path", _PATH, ""),
+        Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
+        Option("metrics.requests", _QUERY, ""),
+        Option("metrics.errors", _QUERY, ""),
+        Option("metrics.lag", none_or(span(0, 3600)), None, unit="s"),
+        Option("metrics.tls.ca", _FILE, ""),
+        Option("metrics.tls.cert", _FILE, ""),
+        Option("metrics.tls.key", _FILE, ""),
+        Option("metrics.newrelic.account", whole(1, 10**9 - 1), 0),
+        Option("metrics.influxdb.language", one_of("flux", "influxql", "sql"), "flux"),
+        Option("metrics.influxdb.org", _WORDS, ""),
+        Option("metrics.influxdb.database", _WORDS, ""),
+        Option("metrics.cloudwatch.region", text(r"[a-z]{2}[-a-z0-9]{3,30}", "a region such as eu-west-1"), ""),
+        Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
+        Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
+        Option("metrics.scrape.port", whole(1, 65535), 0),
+        Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
         Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
         Option("warm-up.least", whole(1, 10**4), 20),
@@ -195,5 +221,5 @@ def _number(value: float) -> str:
 
 
 def sections() -> Sequence[str]:
-    """The mappings that hold options: "gates", "metrics.traefik"."""
+    """The mappings that hold options: "gates", "metrics.scrape"."""
     return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

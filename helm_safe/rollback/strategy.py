@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
 from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
+from helm_safe.model.judging import time_to_decision
 from helm_safe.model.options import COMMIT
 from helm_safe.model.plan import Stage, Step, Traffic
 from helm_safe.model.settings import Settings
@@ -161,8 +163,7 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("leave", Stage.RETURN, "leave", leave)
     else:
         yield Step("unbridge", Stage.RETURN, "remove", "take the known-good pods out of the release's own Services")
-    steps = RETURN_STEPS if strategy == "standby" else scene.settings.steps
-    for percent, following in pairwise((*steps, 0)):
+    for percent, following in pairwise((*return_shares(strategy, scene.settings.steps), 0)):
         title, name = f"{percent} % of the users to the restored pods", f"return {percent}"
         yield Step(name, Stage.RETURN, "weights", title, _weights(scene, 100 - percent, "stable"))
         if strategy == "shift":  # the restored pods of a standby's run are of the version that was approved
@@ -173,6 +174,17 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
     if holds(scene):
         yield Step("release", Stage.CLEANUP, "release", "put the autoscalers back exactly")
+
+
+def return_shares(strategy: str, steps: Sequence[int]) -> Sequence[int]:
+    """Percent of the users on the restored pods, step by step."""
+    return RETURN_STEPS if strategy == "standby" else steps
+
+
+def gated_shares(strategy: str, steps: Sequence[int]) -> list[int]:
+    """Percent of the users on whoever is judged, of every step that has a gate; each share once, in rising order."""
+    there = set(steps) if strategy == "standby" else set()
+    return sorted(there | set(return_shares(strategy, steps))) if strategy in ("standby", "shift") else []
 
 
 def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
@@ -250,8 +262,15 @@ def _drain(scene: Scene) -> Step:
 
 
 def _weights(scene: Scene, share: float, trial: str) -> dict[str, object]:
-    """share: of the Services beside the release's own. trial: which side is judged, in the routers' words."""
-    return {"share": share, "trial": trial, "bake": scene.settings.bake, "workloads": scene.workloads}
+    """share: of the Services beside the release's own. trial: which side is judged, in the routers' words.
+
+    eta: seconds until the step can be decided as users come now, None where they do not.
+    """
+    judged = share if trial == "canary" else 100 - share
+    needed = time_to_decision(scene.rate, judged / 100, scene.settings.resolved.value("gates.minimum-requests"))
+    eta = max(needed, scene.settings.bake) if math.isfinite(needed) else None
+    bake, workloads = scene.settings.bake, scene.workloads
+    return {"share": share, "trial": trial, "bake": bake, "workloads": workloads, "eta": eta}
 
 
 def _refs(objects: list[Object]) -> Iterator[ObjectRef]:
