@@ -16,6 +16,7 @@ from helm_safe.core.objects import Object, ObjectRef, mapping
 from helm_safe.core.printable import printable
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
+from helm_safe.model.warming import SAFE, UNSAFE, speaks_to_the_proxy
 
 KIND = "RollbackPolicy"
 DEFAULT = "default"
@@ -164,7 +165,32 @@ def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated,
         raise UsageError(
             f"{provider.source} chooses Prometheus without its address", "Add metrics.url, or give --metrics URL."
         )
+    _warm_up_agrees(settings)
     return Resolved(settings)
+
+
+def _warm_up_agrees(settings: Mapping[str, Setting]) -> None:
+    """Raises UsageError for a warm-up that could change data unasked, or send a header to the API server."""
+    method, path = settings["warm-up.method"], settings["warm-up.path"]
+    unsafe = method.value not in SAFE
+    if unsafe and settings["warm-up.unsafe-methods"].value != "allow":
+        raise UsageError(
+            f"{method.source} warms up with {method.value}, which could change data",
+            "Choose GET, or add warm-up.unsafe-methods: allow to the policy.",
+        )
+    if unsafe and path.source != method.source:
+        raise UsageError(
+            f"{method.source} warms up with {method.value}, but the path is not its own ({path.source})",
+            "Add warm-up.path beside the method: what could change data is never left to a chart.",
+        )
+    if settings["warm-up.body"].value and method.value not in UNSAFE:
+        raise UsageError(f"{settings['warm-up.body'].source} gives {method.value} a body", "Choose another method.")
+    named = [name for name in settings["warm-up.headers"].value if speaks_to_the_proxy(name)]
+    if named and settings["warm-up.via"].value == "proxy":
+        raise UsageError(
+            f"the header {named[0]} of warm-up.headers would reach the API server, not the pod",
+            "Choose warm-up.via: port-forward, or leave it to auto.",
+        )
 
 
 def _settle(option: Option, flags: Mapping[str, Any], policy: Policy | None, revisions: Iterable[Annotated]) -> Setting:

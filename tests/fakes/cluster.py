@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any, cast
@@ -18,7 +19,7 @@ from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping,
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Check, Cluster, Listing, PatchType, Proxied, ProxiedKind
+from helm_safe.ports import NO_HEADERS, Ask, Check, Cluster, Listing, PatchType, Proxied, ProxiedKind
 from tests.fakes import fencing, merging, rules
 from tests.fakes.rules import Key
 
@@ -98,6 +99,7 @@ class FakeCluster:
         self.log_lines: dict[tuple[str, str, str, bool], str] = {}
         self.denied: set[tuple[str, str]] = set()
         self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
+        self.inside: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -287,6 +289,29 @@ class FakeCluster:
             raise Missing(f'{kind} "{name}" not found', status=404, reason="NotFound")
         answer = self.servers[namespace, name.removeprefix("https:")](method, path)
         return answer._replace(body=answer.body[:limit])
+
+    @contextmanager
+    def forwarded(self, namespace: str, name: str, port: int) -> Iterator[Ask]:
+        """`inside` is what a pod answers to its own network, where that differs from `servers`."""
+        pod = name.removeprefix("https:")
+
+        def ask(
+            path: str,
+            *,
+            method: str = "GET",
+            headers: Mapping[str, str] = NO_HEADERS,
+            body: bytes = b"",
+            limit: int = 65536,
+        ) -> Proxied:
+            self.reads.append(("forwarded", f"{name}:{port}{path}"))
+            self._before("forwarded", SERVED.resources[Gvk("", "v1", "Pod")])
+            server = self.inside.get((namespace, pod)) or self.servers.get((namespace, pod))
+            if server is None:
+                raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
+            answer = server(method, path)
+            return answer._replace(body=answer.body[:limit])
+
+        yield ask
 
     def now(self) -> datetime:
         return self.clock()
