@@ -104,7 +104,7 @@ def speaks_to_the_proxy(header: str) -> bool:
 
 
 def filled(wanted: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
-    """The headers with the variables' values, for sending only. Raises UsageError for a variable that cannot be used."""
+    """The headers with the variables' values, for sending only. Raises UsageError for a variable of no use."""
     used = sorted({name for text in wanted.values() for name in _VARIABLE.findall(text)})
     for name in used:
         if not _VALUE.fullmatch(env.get(name, "")):

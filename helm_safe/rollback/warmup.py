@@ -81,8 +81,8 @@ def warm_up(
         why = f"pod {mute.name} does not say where it answers HTTP: set the annotation {PATH_ANNOTATION}"
         return Warmed(Verdict.INCONCLUSIVE, why)
     began = clock.monotonic()
-    with _Round(cluster, clock, wanted, stop) as round_:
-        stopped = round_.run(warming)
+    with ExitStack() as tunnels:
+        stopped = _Round(cluster, clock, wanted, stop, tunnels).run(warming)
     found = _result(warming, wanted, clock.monotonic() - began)
     return Warmed(Verdict.INCONCLUSIVE, "warming up was stopped", found.numbers) if stopped else found
 
@@ -155,7 +155,9 @@ class _Pod:
 class _Round:
     """Whose turn it is, and the threads that ask. Everything but the asking itself happens in one thread."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, wanted: WarmUp, stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, cluster: Cluster, clock: Clock, wanted: WarmUp, stop: Callable[[], bool], tunnels: ExitStack
+    ) -> None:
         self._cluster = cluster
         self._clock = clock
         self._wanted = wanted
@@ -163,13 +165,7 @@ class _Round:
         self._headers = filled(wanted.headers, os.environ)
         self._free = -inf
         self._under_way: dict[Future[Answered], _Pod] = {}
-        self._open = ExitStack()
-
-    def __enter__(self) -> _Round:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
+        self._tunnels = tunnels
 
     def run(self, pods: Sequence[_Pod]) -> bool:
         """Until all are warm, given up, or time is over; returns whether it was stopped."""
@@ -223,7 +219,7 @@ class _Round:
     def _dig(self, pod: _Pod) -> None:
         """Past a sidecar that takes only the mesh's own TLS, and past the API server's eyes for a caller's headers."""
         host, port, _ = pod.target or Target(pod.name, 0, "/")
-        pod.through(self._open.enter_context(self._cluster.forwarded(pod.namespace, host, port)))
+        pod.through(self._tunnels.enter_context(self._cluster.forwarded(pod.namespace, host, port)))
 
     def _ask(self, pod: _Pod, tunnel: Ask | None) -> Answered:
         host, port, path = pod.target or Target(pod.name, 0, "/")

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
+from helm_safe.kube import forwarding
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
@@ -100,6 +101,7 @@ class FakeCluster:
         self.denied: set[tuple[str, str]] = set()
         self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
         self.inside: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
+        self.ports: dict[tuple[str, str, int], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -285,9 +287,11 @@ class FakeCluster:
     ) -> Proxied:
         self.reads.append(("proxied", f"{name}:{port}{path}"))
         self._before("proxied", SERVED.resources[Gvk("", "v1", "Pod")])
-        if (namespace, name.removeprefix("https:")) not in self.servers:
+        forwarding.call(namespace, name, port, path, headers=headers)  # refuses what the real one refuses
+        server = self._server(namespace, name, port)
+        if server is None:
             raise Missing(f'{kind} "{name}" not found', status=404, reason="NotFound")
-        answer = self.servers[namespace, name.removeprefix("https:")](method, path)
+        answer = server(method, path)
         return answer._replace(body=answer.body[:limit])
 
     @contextmanager
@@ -305,7 +309,8 @@ class FakeCluster:
         ) -> Proxied:
             self.reads.append(("forwarded", f"{name}:{port}{path}"))
             self._before("forwarded", SERVED.resources[Gvk("", "v1", "Pod")])
-            server = self.inside.get((namespace, pod)) or self.servers.get((namespace, pod))
+            forwarding.checked_path(path)
+            server = self.inside.get((namespace, pod)) or self._server(namespace, name, port)
             if server is None:
                 raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
             answer = server(method, path)
@@ -317,6 +322,11 @@ class FakeCluster:
         return self.clock()
 
     # --- inside ---
+
+    def _server(self, namespace: str, name: str, port: int | str) -> Callable[[str, str], Proxied] | None:
+        """`servers` answer on every port of a pod that `ports` do not speak for."""
+        pod = name.removeprefix("https:")
+        return self.ports.get((namespace, pod, int(port))) or self.servers.get((namespace, pod))
 
     def _key(self, obj: Object) -> Key:
         found = self._served.of(obj)

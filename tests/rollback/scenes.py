@@ -27,7 +27,7 @@ STABLE, WORKER, STANDBY = f"{NAME}-stable", f"{NAME}-worker", f"{NAME}-standby"
 def settings(**flags: Any) -> Settings:
     """What a person asked for, `--yes` included."""
     wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s", **flags}
-    chosen = resolve(wanted, None, Annotated(0, {}), Annotated(0, {}))
+    chosen = resolve({"warm-up.least": "20", **wanted}, None, Annotated(0, {}), Annotated(0, {}))
     return Settings(yes=True).settled(chosen)
 
 

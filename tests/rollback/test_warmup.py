@@ -270,7 +270,9 @@ def test_when_neither_way_leads_in_both_reasons_are_told() -> None:
     assert "may not create pods/portforward" in found.sentence
 
 
-@pytest.mark.parametrize("wanted", [WarmUp(via="port-forward"), WarmUp(headers={"Authorization": "Bearer $SHOP_TOKEN"})])
+@pytest.mark.parametrize(
+    "wanted", [WarmUp(via="port-forward"), WarmUp(headers={"Authorization": "Bearer $SHOP_TOKEN"})]
+)
 def test_the_callers_headers_never_go_through_the_proxy(monkeypatch: pytest.MonkeyPatch, wanted: WarmUp) -> None:
     monkeypatch.setenv("SHOP_TOKEN", "hunter2")
     found, cluster = through(pod(), said(), wanted)
