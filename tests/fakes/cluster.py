@@ -101,7 +101,7 @@ class FakeCluster:
         self.denied: set[tuple[str, str]] = set()
         self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
         self.inside: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
-        self.ports: dict[tuple[str, str, int], Callable[[str, str], Proxied]] = {}
+        self.ports: dict[tuple[str, str, int | str], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -326,7 +326,7 @@ class FakeCluster:
     def _server(self, namespace: str, name: str, port: int | str) -> Callable[[str, str], Proxied] | None:
         """`servers` answer on every port of a pod that `ports` do not speak for."""
         pod = name.removeprefix("https:")
-        return self.ports.get((namespace, pod, int(port))) or self.servers.get((namespace, pod))
+        return self.ports.get((namespace, pod, port)) or self.servers.get((namespace, pod))
 
     def _key(self, obj: Object) -> Key:
         found = self._served.of(obj)
