@@ -114,3 +114,30 @@ def filled(wanted: Mapping[str, str], env: Mapping[str, str]) -> dict[str, str]:
                 f"Set {name} where helm-safe runs; it is never written down.",
             )
     return {header: _VARIABLE.sub(lambda found: env[found[1]], text) for header, text in wanted.items()}
+
+
+def agrees(settings: Mapping[str, tuple[Any, str]]) -> None:
+    """Raises UsageError for a warm-up that could change data unasked, or hand a header to the API server.
+
+    settings: (value, source) by key of the options.
+    """
+    (method, source), (_, path_source) = settings["warm-up.method"], settings["warm-up.path"]
+    if method not in SAFE and settings["warm-up.unsafe-methods"][0] != "allow":
+        raise UsageError(
+            f"{source} warms up with {method}, which could change data",
+            "Choose GET, or add warm-up.unsafe-methods: allow to the policy.",
+        )
+    if method not in SAFE and path_source != source:
+        raise UsageError(
+            f"{source} warms up with {method}, but the path is not its own ({path_source})",
+            "Add warm-up.path beside the method: what could change data is never left to a chart.",
+        )
+    body, body_source = settings["warm-up.body"]
+    if body and method in SAFE:
+        raise UsageError(f"{body_source} gives {method} a body", "Choose another method, or leave the body out.")
+    named = [name for name in settings["warm-up.headers"][0] if speaks_to_the_proxy(name)]
+    if named and settings["warm-up.via"][0] == "proxy":
+        raise UsageError(
+            f"the header {named[0]} of warm-up.headers would reach the API server, not the pod",
+            "Choose warm-up.via: port-forward, or leave it to auto.",
+        )
