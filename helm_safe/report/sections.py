@@ -1,0 +1,260 @@
+"""The parts of a frame: the tree of stages, the traffic, the gate, the workloads with their pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import zip_longest
+from typing import Any
+
+from rich.text import Text
+
+from helm_safe.model.board import (
+    BEGUN,
+    DONE,
+    FAILED,
+    WAITING,
+    Board,
+    GateRow,
+    PodRow,
+    StageRow,
+    StepRow,
+    WorkloadRow,
+)
+from helm_safe.report.cells import (
+    BAD,
+    DIM,
+    GAP,
+    GOOD,
+    HEAD,
+    NOW,
+    WARN,
+    bar,
+    clock,
+    columns,
+    cut,
+    ends,
+    joined,
+    name_of,
+    padded,
+    percent,
+    text,
+    width_of,
+    wrapped,
+)
+from helm_safe.report.charset import Glyphs
+
+# What is left out first, where the height is short. Each level includes those before it.
+WELL, SENTENCES, PASSED, MERGED, TIGHT, TROUBLE = 1, 2, 3, 4, 5, 6
+LEVELS = 7
+LEAST = {0: 40, WELL: 12, SENTENCES: 9, PASSED: 6, MERGED: 5, TIGHT: 4, TROUBLE: 0}  # lines that pods must get
+LISTED = ((8, 8), (4, 4), (0, 8), (0, 4), (0, 2), (0, 1))  # pods of a workload that are well, and that are not
+READY = 10  # cells of "312 of 500"
+SHARE = 8  # cells of "99.9 %"
+STYLES = {DONE: GOOD, FAILED: BAD, BEGUN: NOW, WAITING: DIM}
+VERDICTS = {"pass": GOOD, "fail": BAD}
+STAGE = 10  # cells of a stage's name
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A board seen through a window: `width` cells, and how much must be left out."""
+
+    board: Board
+    now: datetime
+    glyphs: Glyphs
+    width: int
+    level: int
+
+    def mark(self, state: str) -> Text:
+        marks = {DONE: self.glyphs.done, FAILED: self.glyphs.failed, BEGUN: self.glyphs.active}
+        return text(marks.get(state, self.glyphs.waiting), STYLES.get(state, ""))
+
+
+def stacked(found: Sequence[list[Text]], level: int) -> list[Text]:
+    """One part below the other, a blank line between them where there is room."""
+    lines: list[Text] = []
+    for part in filter(None, found):
+        if lines and level < TIGHT:
+            lines.append(text(""))
+        lines += part
+    return lines
+
+
+def abreast(left: Sequence[Text], right: Sequence[Text], at: int) -> list[Text]:
+    """Two stacks beside each other, the right one from column `at` on."""
+    rows = zip_longest(left, right, fillvalue=text(""))
+    return [joined(padded(one, at), two) if two.plain else one for one, two in rows]
+
+
+# --- stages ---
+
+
+def stages(view: View) -> Iterator[Text]:
+    rows = view.board.stages
+    later = [row for row in rows if row.state == WAITING]
+    merge = view.level >= MERGED and len(later) > 1
+    for row in rows:
+        if row.state != WAITING or not merge:
+            yield from stage(view, row)
+    if merge:
+        yield cut(joined(view.mark(WAITING), text(" " + " · ".join(row.stage for row in later), DIM)), view.width)
+
+
+def stage(view: View, row: StageRow) -> Iterator[Text]:
+    head = joined(view.mark(row.state), text(f" {row.stage:<{STAGE}}", HEAD if row.state == BEGUN else ""))
+    words, time = summary(row, short=view.level >= PASSED), timing(view, row)
+    yield ends(joined(head, text(words, DIM if row.state == WAITING else "")), text(time, DIM), view.width)
+    if row.state in (BEGUN, FAILED) and len(row.steps) > 1 and view.level < PASSED:
+        yield from steps(view, row)
+    if row.state == BEGUN and view.board.said and view.level < PASSED:
+        yield cut(text(" " * (STAGE + 2) + view.board.said, DIM), view.width)
+
+
+def summary(row: StageRow, *, short: bool) -> str:
+    """One line about a stage: what it came to, what it does, or how much it will be. short: its steps are not shown."""
+    if row.state == DONE:
+        return row.steps[-1].words or row.steps[-1].title
+    if len(row.steps) == 1:
+        return row.steps[0].words or row.steps[0].title
+    if row.state == WAITING:
+        return f"{len(row.steps)} steps"
+    at = next((n for n, step in enumerate(row.steps) if step.state in (BEGUN, FAILED)), len(row.steps) - 1)
+    words = row.steps[at].words or row.steps[at].title
+    return f"{at + 1} of {len(row.steps)}: {words}" if short else f"step {at + 1} of {len(row.steps)}"
+
+
+def timing(view: View, row: StageRow | StepRow) -> str:
+    if row.state == WAITING:
+        return f"~{clock(row.expected)}" if row.expected >= 1 else ""
+    return clock(row.took(view.now))
+
+
+def steps(view: View, row: StageRow) -> Iterator[Text]:
+    for step in row.steps:
+        branch = view.glyphs.corner if step is row.steps[-1] else view.glyphs.fork
+        words = step.words if step.state == FAILED and step.words else step.title
+        style = DIM if step.state == WAITING else STYLES[FAILED] if step.state == FAILED else ""
+        left = joined(text(f"  {branch} ", DIM), view.mark(step.state), text(f" {words}", style))
+        if step.share in view.board.pauses and step.judged and step.state in (WAITING, BEGUN):
+            left.append_text(text(", then a person is asked", WARN))
+        yield ends(left, text(timing(view, step), DIM), view.width)
+
+
+# --- traffic ---
+
+
+def traffic(view: View) -> Iterator[Text]:
+    shares = view.board.shares
+    if not shares:
+        return
+    name = min(max(width_of(row.name) for row in shares), view.width * 2 // 5)
+    counted = any(row.actual is not None for row in shares)
+    room = view.width - 2 - name - GAP - 2 * (GAP + SHARE)
+    yield ends(text("TRAFFIC", HEAD), text("  wanted    actual", DIM), view.width)
+    for row in shares[: 6 if view.level < MERGED else 2]:
+        shown = row.wanted if row.actual is None else row.actual
+        mark = row.wanted if row.actual is not None else None
+        yield joined(
+            text("  "),
+            name_of(row.name, name),
+            text(" " * GAP),
+            bar(view.glyphs, room, shown, mark=mark),
+            text(" " * GAP),
+            padded(text(percent(row.wanted), HEAD), SHARE, right=True),
+            text(" " * GAP),
+            padded(text(percent(row.actual) if counted else "–", "" if counted else DIM), SHARE, right=True),
+        )
+
+
+# --- gate ---
+
+
+def gate(view: View) -> Iterator[Text]:
+    look = view.board.gate
+    if look is None:
+        return
+    waited = look.waited + max(0.0, (view.now - look.at).total_seconds())
+    times = f"since {clock(waited)}, bake {clock(look.bake)}"
+    if look.deadline is not None:
+        times += f", at most {clock(look.deadline)}"
+    yield ends(text(f"GATE at {look.share:g} %", HEAD), text(times, DIM), view.width)
+    shown = [row for row in look.gates if view.level < TROUBLE or row.verdict != "pass"]
+    if shown:
+        head = [text(word, DIM) for word in ("  ", "value", "threshold", "samples", "verdict", "decision")]
+        yield from columns([head, *(cells(view, row) for row in shown)], view.width, "lrrrlr")
+    for row in shown:
+        unclear = row.verdict != "pass" and row.eta is None
+        if row.sentence and (row.verdict == "fail" or (unclear and view.level < SENTENCES)):
+            for line in wrapped(row.sentence, view.width - 2, 2, VERDICTS.get(row.verdict, DIM)):
+                yield joined(text("  "), line)
+
+
+def cells(view: View, row: GateRow) -> list[Text]:
+    """The cells of one gate's row."""
+    since = (view.now - view.board.gate.at).total_seconds() if view.board.gate else 0.0
+    samples = "" if row.samples is None else f"{row.samples}" + (f" of {row.needed}" if row.needed else "")
+    when = "" if row.eta is None or row.verdict != "inconclusive" else f"~{clock(row.eta - since)}"
+    words = {"pass": f"{view.glyphs.done} pass", "fail": f"{view.glyphs.failed} fail"}
+    verdict = text(words.get(row.verdict, f"{view.glyphs.waiting} not yet"), VERDICTS.get(row.verdict, ""))
+    return [text(f"  {row.name}"), text(said(row.value)), text(said(row.threshold)), text(samples), verdict, text(when)]
+
+
+def said(value: Any) -> str:
+    """A value or threshold as the judge gave it."""
+    if value is None:
+        return "–"
+    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+# --- workloads and pods ---
+
+
+def workloads(view: View, room: int) -> list[Text]:
+    """As much of workloads and pods as `room` lines take; what is in trouble comes first and goes last."""
+    rows = sorted(view.board.workloads, key=lambda row: (all(pod.well for pod in row.pods), row.ready >= row.wanted))
+    if not rows or room < 2:
+        return []
+    head = ends(text("PODS", HEAD), text("ready", DIM), view.width)
+    name = min(max(width_of(row.name) for row in rows), view.width // 2)
+    for well, bad in LISTED:
+        blocks = [workload(view, row, name, well, bad) for row in rows]
+        if sum(map(len, blocks)) < room:
+            break
+    lines = [head]
+    for number, block in enumerate(blocks):
+        left = len(blocks) - number
+        if len(lines) + len(block) + (left > 1) > room:
+            more = f"and {left} more workloads, {sum(row.ready for row in rows[number:])} pods of them ready"
+            return [*lines, cut(text(f"  {more}", DIM), view.width)]
+        lines += block
+    return lines
+
+
+def workload(view: View, row: WorkloadRow, name: int, well: int, bad: int) -> list[Text]:
+    """One workload, and below it so many pods that are well, and so many that are not."""
+    share = 100.0 * row.ready / row.wanted if row.wanted else 0.0
+    room = view.width - 2 - name - 2 * GAP - READY
+    style = GOOD if row.ready >= row.wanted else WARN
+    head = joined(
+        text("  "),
+        name_of(row.name, name),
+        text(" " * GAP),
+        bar(view.glyphs, room, share, style=style),
+        text(" " * GAP),
+        padded(text(f"{row.ready} of {row.wanted}"), READY, right=True),
+    )
+    shown = [pod for pod in row.pods if not pod.well][:bad] + [pod for pod in row.pods if pod.well][:well]
+    hidden = len(row.pods) - len(shown) + row.more
+    lines = [pod_line(view, pod) for pod in shown] + ([text(f"and {hidden} more", DIM)] if hidden and shown else [])
+    branches = [view.glyphs.fork] * (len(lines) - 1) + [view.glyphs.corner]
+    pods = [joined(text(f"  {branch} ", DIM), line) for branch, line in zip(branches, lines, strict=False)]
+    return [head, *(cut(line, view.width) for line in pods)]
+
+
+def pod_line(view: View, pod: PodRow) -> Text:
+    state = DONE if pod.well else FAILED if pod.restarts or pod.note else BEGUN
+    restarts = f"{pod.restarts} restart" + ("s" if pod.restarts > 1 else "") if pod.restarts else ""
+    words = ", ".join(filter(None, (pod.state, restarts, pod.note)))
+    return joined(view.mark(state), text(f" {pod.name}  "), text(words, DIM if pod.well else WARN))
