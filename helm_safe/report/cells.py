@@ -13,6 +13,7 @@ from helm_safe.report.charset import Glyphs
 
 DIM, GOOD, BAD, NOW, WARN, HEAD = "dim", "green", "bold red", "bold cyan", "yellow", "bold"
 GAP = 2
+WIDE_GAP = 5
 
 
 def text(value: object, style: str = "") -> Text:
@@ -70,22 +71,19 @@ def ends(left: Text, right: Text, width: int) -> Text:
 
 
 def columns(rows: Sequence[Sequence[Text]], width: int, aligns: str) -> list[Text]:
-    """Rows as a table of at most `width` cells; the first column gives way. aligns: "l" or "r" for each column."""
-    if not rows:
-        return []
+    """Rows as a table of `width` cells; the first column takes and gives. aligns: "l" or "r" for each column."""
     wide = [max(row[at].cell_len for row in rows) for at in range(len(aligns))]
-    rest = sum(wide[1:]) + GAP * (len(wide) - 1)
-    wide[0] = max(min(wide[0], width - rest), min(8, wide[0]))
-    return [cut(_row(row, wide, aligns), width) for row in rows]
+    gaps = len(wide) - 1
+    gap = max(GAP, min(WIDE_GAP, (width - sum(wide)) // gaps))
+    wide[0] = max(width - sum(wide[1:]) - gap * gaps, min(8, wide[0]))
+    return [cut(_row(row, wide, aligns, gap), width) for row in rows]
 
 
-def _row(row: Sequence[Text], wide: Sequence[int], aligns: str) -> Text:
+def _row(row: Sequence[Text], wide: Sequence[int], aligns: str, gap: int) -> Text:
     cells: list[Text] = []
     for cell, room, align in zip(row, wide, aligns, strict=True):
-        cells += [padded(cell, room, right=align == "r"), text(" " * GAP)]
-    line = joined(*cells[:-1])
-    line.rstrip()
-    return line
+        cells += [padded(cell, room, right=align == "r"), text(" " * gap)]
+    return joined(*cells[:-1])
 
 
 def bar(glyphs: Glyphs, room: int, share: float, *, mark: float | None = None, style: str = NOW) -> Text:
@@ -94,7 +92,7 @@ def bar(glyphs: Glyphs, room: int, share: float, *, mark: float | None = None, s
     filled = min(room, max(0, round(room * share / 100)))
     if share > 0:
         filled = max(filled, 1)  # a little is not nothing
-    line = joined(text(glyphs.full * filled, style), text(glyphs.empty * (room - filled), DIM))
+    line = joined(text(glyphs.heavy * filled, style), text(glyphs.light * (room - filled), DIM))
     if mark is None:
         return line
     at = min(room - 1, max(0, round(room * mark / 100)))

@@ -11,7 +11,7 @@ from helm_safe.model.events import Event
 TWINS = str.maketrans(
     {
         "✔": "+", "✖": "x", "►": ">", "○": ".", "·": "-", "…": "~", "→": "->", "≥": ">=", "≤": "<=", "–": "-", "—": "-",
-        "━": "=", "─": "-", "│": "|", "├": "|", "└": "`", "█": "#", "░": "-", "┃": "|", "×": "x", "µ": "u", "’": "'",
+        "━": "=", "─": "-", "│": "|", "├": "|", "└": "`", "┃": "|", "×": "x", "µ": "u", "’": "'",
         "Σ": "sum", "±": "+-", "≈": "~",
     }
 )  # fmt: skip
@@ -27,11 +27,9 @@ class Glyphs:
     waiting: str = "○"
     fork: str = "├─"
     corner: str = "└─"
-    full: str = "█"
-    empty: str = "░"
-    mark: str = "┃"
     heavy: str = "━"
     light: str = "─"
+    mark: str = "┃"
 
 
 def is_unicode(encoding: str) -> bool:
@@ -50,7 +48,7 @@ def one_cell(text: str, encoding: str) -> str:
     if is_unicode(encoding):
         return text
     return (
-        "".join(each if each.isascii() else each.translate(TWINS)[:1] for each in text)
+        "".join(each if each.isascii() else each.translate(TWINS)[-1:] for each in text)
         .encode(encoding, "replace")
         .decode(encoding)
     )

@@ -37,10 +37,10 @@ class Frame:
 
     def lines(self, width: int, height: int) -> list[Text]:
         """At most `height` lines of at most `width` cells."""
-        head = [self._title(width), rule(self.glyphs, width, self._share())]
         for level in range(sections.LEVELS):
-            foot = self._foot(level, width)
-            foot = foot if level >= sections.TIGHT else [text(""), *foot]
+            blank = [text("")] if level < sections.TIGHT else []
+            head = [*blank, self._title(width), rule(self.glyphs, width, self._share())]
+            foot = [*blank, *self._foot(level, width)]
             room = height - len(head) - len(foot)
             middle = self._middle(width, level, room)
             if len(middle) <= room:

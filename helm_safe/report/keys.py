@@ -54,7 +54,9 @@ class Keys:
         watched = [] if self._before is None else [self._descriptor]
         ready, _, _ = select.select(watched, [], [], seconds)
         with self._lock:  # what is typed after `leave` is somebody else's
-            data = os.read(self._descriptor, 64) if ready and self._before is not None else b"?"
-        if not data:
-            self._before = None  # the terminal is gone, and would say so at once every time
+            if not ready or self._before is None:
+                return ""
+            data = os.read(self._descriptor, 64)
+            if not data:
+                self._before = None  # the terminal is gone, and would say so at once every time
         return data.decode("ascii", "ignore") if len(data) == 1 else ""

@@ -50,7 +50,6 @@ WELL, SENTENCES, PASSED, MERGED, TIGHT, TROUBLE = 1, 2, 3, 4, 5, 6
 LEVELS = 7
 LEAST = {0: 40, WELL: 12, SENTENCES: 9, PASSED: 6, MERGED: 5, TIGHT: 4, TROUBLE: 0}  # lines that pods must get
 LISTED = ((8, 8), (4, 4), (0, 8), (0, 4), (0, 2), (0, 1))  # pods of a workload that are well, and that are not
-READY = 10  # cells of "312 of 500"
 SHARE = 8  # cells of "99.9 %"
 STYLES = {DONE: GOOD, FAILED: BAD, BEGUN: NOW, WAITING: DIM}
 VERDICTS = {"pass": GOOD, "fail": BAD}
@@ -103,7 +102,7 @@ def stages(view: View) -> Iterator[Text]:
 
 
 def stage(view: View, row: StageRow) -> Iterator[Text]:
-    head = joined(view.mark(row.state), text(f" {row.stage:<{STAGE}}", HEAD if row.state == BEGUN else ""))
+    head = joined(view.mark(row.state), text(f" {row.stage:<{STAGE}}", {BEGUN: HEAD, WAITING: DIM}.get(row.state, "")))
     words, time = summary(row, short=view.level >= PASSED), timing(view, row)
     yield ends(joined(head, text(words, DIM if row.state == WAITING else "")), text(time, DIM), view.width)
     if row.state in (BEGUN, FAILED) and len(row.steps) > 1 and view.level < PASSED:
@@ -145,13 +144,19 @@ def steps(view: View, row: StageRow) -> Iterator[Text]:
 # --- traffic ---
 
 
+def bars(view: View) -> tuple[int, int]:
+    """Cells of the names and of the bars, the same for traffic and pods, so that all bars stand below each other."""
+    names = [row.name for row in (*view.board.shares, *view.board.workloads)]
+    name = min(max(map(width_of, names)), view.width * 2 // 5)
+    return name, view.width - 2 - name - GAP - 2 * (GAP + SHARE)
+
+
 def traffic(view: View) -> Iterator[Text]:
     shares = view.board.shares
     if not shares:
         return
-    name = min(max(width_of(row.name) for row in shares), view.width * 2 // 5)
+    name, room = bars(view)
     counted = any(row.actual is not None for row in shares)
-    room = view.width - 2 - name - GAP - 2 * (GAP + SHARE)
     yield ends(text("TRAFFIC", HEAD), text("  wanted    actual", DIM), view.width)
     for row in shares[: 6 if view.level < MERGED else 2]:
         shown = row.wanted if row.actual is None else row.actual
@@ -217,9 +222,8 @@ def workloads(view: View, room: int) -> list[Text]:
     if not rows or room < 2:
         return []
     head = ends(text("PODS", HEAD), text("ready", DIM), view.width)
-    name = min(max(width_of(row.name) for row in rows), view.width // 2)
     for well, bad in LISTED:
-        blocks = [workload(view, row, name, well, bad) for row in rows]
+        blocks = [workload(view, row, well, bad) for row in rows]
         if sum(map(len, blocks)) < room:
             break
     lines = [head]
@@ -232,10 +236,10 @@ def workloads(view: View, room: int) -> list[Text]:
     return lines
 
 
-def workload(view: View, row: WorkloadRow, name: int, well: int, bad: int) -> list[Text]:
+def workload(view: View, row: WorkloadRow, well: int, bad: int) -> list[Text]:
     """One workload, and below it so many pods that are well, and so many that are not."""
     share = 100.0 * row.ready / row.wanted if row.wanted else 0.0
-    room = view.width - 2 - name - 2 * GAP - READY
+    name, room = bars(view)
     style = GOOD if row.ready >= row.wanted else WARN
     head = joined(
         text("  "),
@@ -243,11 +247,13 @@ def workload(view: View, row: WorkloadRow, name: int, well: int, bad: int) -> li
         text(" " * GAP),
         bar(view.glyphs, room, share, style=style),
         text(" " * GAP),
-        padded(text(f"{row.ready} of {row.wanted}"), READY, right=True),
+        padded(text(f"{row.ready} of {row.wanted}"), GAP + 2 * SHARE, right=True),
     )
     shown = [pod for pod in row.pods if not pod.well][:bad] + [pod for pod in row.pods if pod.well][:well]
+    lines = [pod_line(view, pod) for pod in shown]
     hidden = len(row.pods) - len(shown) + row.more
-    lines = [pod_line(view, pod) for pod in shown] + ([text(f"and {hidden} more", DIM)] if hidden and shown else [])
+    if shown and hidden and (well or row.wanted - row.ready > len(shown)):  # those that are well are counted above
+        lines.append(text(f"and {hidden} more", DIM))
     branches = [view.glyphs.fork] * (len(lines) - 1) + [view.glyphs.corner]
     pods = [joined(text(f"  {branch} ", DIM), line) for branch, line in zip(branches, lines, strict=False)]
     return [head, *(cut(line, view.width) for line in pods)]

@@ -116,7 +116,7 @@ class Terminal:
         before = None
         while before != len(self.raw):
             before = len(self.raw)
-            time.sleep(0.4)
+            time.sleep(0.15)
 
     def file(self, encoding: str = "utf-8") -> TextIO:
         return os.fdopen(os.dup(self.slave), "w", encoding=encoding)
