@@ -16,7 +16,10 @@ KEPT = 5  # notable events
 
 @dataclass(frozen=True, slots=True)
 class StepRow:
-    """state: waiting, begun, done, failed. expected: seconds. judged: Services whose gate it is, at `share` percent."""
+    """state: waiting, begun, done, failed. expected: seconds. judged: Services whose gate it is, at `share` percent.
+
+    asks: it waits for a person.
+    """
 
     id: str
     stage: str
@@ -25,6 +28,7 @@ class StepRow:
     expected: float = 1.0
     share: float | None = None
     judged: tuple[str, ...] = ()
+    asks: bool = False
     began: datetime | None = None
     ended: datetime | None = None
     words: str = ""
@@ -69,11 +73,15 @@ class ShareRow:
 
 @dataclass(frozen=True, slots=True)
 class GateRow:
-    """One thing that a gate looks at, in words and numbers as the judge gave them. eta: seconds, None where unknown."""
+    """One thing that a gate looks at. value, threshold: in `unit` ("share" is 0..1, "s" seconds, "" the metric's own).
+
+    eta: seconds until it can be decided, None where nobody knows.
+    """
 
     name: str
     value: Any
     threshold: Any
+    unit: str
     samples: int | None
     needed: int | None
     verdict: str
@@ -83,7 +91,9 @@ class GateRow:
 
 @dataclass(frozen=True, slots=True)
 class GateLook:
-    """A gate at its newest look. waited, bake, deadline: seconds since the step's gate began."""
+    """A gate at its newest look. share: percent of the users that are judged. waited, bake, deadline: seconds since the
+    step's gate began. eta: seconds until all is decided, None where nobody knows.
+    """
 
     at: datetime
     step: str
@@ -91,15 +101,12 @@ class GateLook:
     waited: float
     bake: float
     deadline: float | None
+    eta: float | None
     gates: tuple[GateRow, ...]
 
     def left(self, now: datetime) -> float | None:
         """Seconds until all is decided if all goes well; None where nobody can tell."""
-        if any(gate.eta is None for gate in self.gates if gate.verdict == "inconclusive"):
-            return None
-        since = (now - self.at).total_seconds()
-        etas = [gate.eta or 0.0 for gate in self.gates]
-        return max(0.0, max([self.bake - self.waited, *etas]) - since)
+        return None if self.eta is None else max(0.0, self.eta - (now - self.at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,7 @@ class WorkloadRow:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """For what the run waits, for whom, until when, and what happens then; words."""
+    """Before what the run waits for approval, whose, until when (ISO 8601 or words), and what happens then."""
 
     what: str
     who: str
@@ -150,11 +157,11 @@ class Board:
     latest: datetime | None = None
     steps: tuple[StepRow, ...] = ()
     ways_out: tuple[tuple[StepRow, ...], ...] = ()
-    pauses: tuple[float, ...] = ()
     shares: tuple[ShareRow, ...] = ()
     gate: GateLook | None = None
     workloads: tuple[WorkloadRow, ...] = ()
     waiting: Wait | None = None
+    paused: bool = False
     said: str = ""
     end: str = ""
     reason: str = ""
@@ -175,11 +182,6 @@ class Board:
         """The steps by stage, in the order in which each stage first comes."""
         names = dict.fromkeys(step.stage for step in self.steps)
         return tuple(StageRow(name, tuple(each for each in self.steps if each.stage == name)) for name in names)
-
-    @property
-    def asks_next(self) -> bool:
-        """Whether a person is asked when the step under way has passed."""
-        return bool(self.active and self.active.judged and self.active.share in self.pauses)
 
     def elapsed(self, now: datetime) -> float:
         """Seconds since the run began; of an ended run all that it took."""
@@ -214,7 +216,9 @@ def notable(event: Event) -> bool:
     if event.level in (Level.GOOD, Level.WARNING, Level.ERROR):
         return bool(event.message)
     kind, state = event.data.get("kind"), event.data.get("state")
-    return bool(event.message) and (kind in ("plan", "waiting", "end") or (kind == "step" and state in (DONE, FAILED)))
+    return bool(event.message) and (
+        kind in ("plan", "waiting", "paused", "end") or (kind == "step" and state in (DONE, FAILED))
+    )
 
 
 def _next(board: Board, event: Event) -> Board:
@@ -243,7 +247,6 @@ def _plan(board: Board, event: Event) -> Board:
         latest=event.at,
         steps=tuple(replace(step, state=DONE) if step.id in done else step for step in steps),
         ways_out=(_steps(data.get("undo")), _steps(data.get("hold"))),
-        pauses=tuple(map(float, data.get("pauses", ()))),
         lines=board.lines,
     )
 
@@ -257,6 +260,7 @@ def _steps(rows: Any) -> tuple[StepRow, ...]:
             expected=float(row.get("expected", 1.0)),
             share=_number(row.get("share")),
             judged=tuple(map(str, row.get("judged", ()))),
+            asks=bool(row.get("asks")),
         )
         for row in rows or ()
     )
@@ -264,13 +268,18 @@ def _steps(rows: Any) -> tuple[StepRow, ...]:
 
 def _step(board: Board, event: Event) -> Board:
     name, state = str(event.data.get("step", "")), str(event.data.get("state", BEGUN))
-    board = _with(board, name, event)
-    if state == BEGUN:
-        steps = _changed(board.steps, name, state=BEGUN, began=event.at, ended=None, words="")
-        workloads = board.workloads if event.stage in WATCHING else ()
-        return replace(board, steps=steps, gate=None, waiting=None, said="", workloads=workloads)
-    steps = _changed(board.steps, name, state=state, ended=event.at, words=event.message)
-    return replace(board, steps=steps, waiting=None, said="")
+    board = replace(_with(board, name, event), waiting=None, paused=False, said="")
+    if state != BEGUN:
+        steps = _changed(board.steps, name, state=state, ended=event.at, words=event.message)
+        board = replace(board, steps=steps)
+        return _gate(board, event) if "gates" in event.data else board
+    asks = any(step.id == name and step.asks for step in board.steps)
+    return replace(
+        board,
+        steps=_changed(board.steps, name, state=BEGUN, began=event.at, ended=None, words=""),
+        gate=board.gate if asks else None,
+        workloads=board.workloads if event.stage in WATCHING else (),
+    )
 
 
 def _changed(steps: tuple[StepRow, ...], name: str, **fields: Any) -> tuple[StepRow, ...]:
@@ -298,13 +307,15 @@ def _weights(board: Board, event: Event) -> Board:
 
 def _gate(board: Board, event: Event) -> Board:
     data = event.data
+    share = _number(data.get("wanted"))
     look = GateLook(
         at=event.at,
         step=str(data.get("step", "")),
-        share=_number(data.get("share")) or 0.0,
+        share=(_number(data.get("share")) if share is None else share) or 0.0,
         waited=_number(data.get("waited")) or 0.0,
         bake=_number(data.get("bake")) or 0.0,
         deadline=_number(data.get("deadline")),
+        eta=_number(data.get("eta")),
         gates=tuple(map(_gate_row, data.get("gates", ()))),
     )
     judged = next((step.judged for step in board.steps if step.id == look.step), ())
@@ -318,6 +329,7 @@ def _gate_row(row: Mapping[str, Any]) -> GateRow:
         name=str(row.get("name", "")),
         value=row.get("value"),
         threshold=row.get("threshold"),
+        unit=str(row.get("unit", "")),
         samples=None if samples is None else round(samples),
         needed=None if needed is None else round(needed),
         verdict=str(row.get("verdict", "inconclusive")),
@@ -357,12 +369,17 @@ def _waiting(board: Board, event: Event) -> Board:
     return replace(board, waiting=Wait(what, who, until, then) if what else None)
 
 
+def _paused(board: Board, _: Event) -> Board:
+    return replace(board, paused=True)
+
+
 def _end(board: Board, event: Event) -> Board:
     return replace(
         board,
         end=str(event.data.get("state", "")),
         reason=str(event.data.get("reason", "")),
         waiting=None,
+        paused=False,
         gate=None,
         said="",
     )
@@ -379,5 +396,6 @@ TURNS: dict[str, Callable[[Board, Event], Board]] = {
     "gate": _gate,
     "pods": _pods,
     "waiting": _waiting,
+    "paused": _paused,
     "end": _end,
 }

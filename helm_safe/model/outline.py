@@ -10,6 +10,7 @@ from helm_safe.model.records import Progress
 
 # Seconds, as seen on real clusters; a step that bakes takes its bake on top. Unknown actions count as OTHERWISE.
 USUAL = {
+    "approve": 0.0,
     "autopsy": 4.0,
     "standby": 2.0,
     "ready": 25.0,
@@ -38,7 +39,6 @@ def outline(run_id: str, plan: Plan, progress: Progress) -> dict[str, Any]:
         "target": plan.target,
         "strategy": plan.strategy,
         "bake": float(plan.settings.get("bake", 0)),
-        "pauses": _pauses(plan),
         "done": [step.id for step in plan.steps if progress.passed(step.id)],
         "steps": _steps(plan, plan.steps),
         "undo": _steps(plan, plan.undo),
@@ -52,7 +52,7 @@ def expected(step: Step) -> float:
 
 
 def _steps(plan: Plan, steps: Iterable[Step]) -> list[dict[str, Any]]:
-    return [{**_step(step), **_trial(plan, step)} for step in steps]
+    return [{**_step(step), **_trial(plan, step), "asks": step.action == "approve"} for step in steps]
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -67,9 +67,3 @@ def _trial(plan: Plan, step: Step) -> dict[str, Any]:
     share = float(step.args["share"])
     names = sorted({pair.canary if beside else pair.stable for pair in plan.traffic.pairs})
     return {"share": share if beside else 100 - share, "judged": names}
-
-
-def _pauses(plan: Plan) -> list[float]:
-    """Shares, in percent, at which a person is asked."""
-    value = plan.settings.get("options", {}).get("pause-at", {}).get("value")
-    return [float(each) for each in value] if isinstance(value, (list, tuple)) else []

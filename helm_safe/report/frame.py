@@ -87,15 +87,21 @@ class Frame:
             return _rows("ENDED", wrapped(words, width - LABEL, 3, ENDS.get(board.end, BAD)))
         if self.closed:
             return []
-        what = self._wait(board.waiting, width) if board.waiting else _rows("NEXT", [self._next()])
-        return [*what, *self._hints(level)]
+        return [*self._now(width), *self._hints(level)]
+
+    def _now(self, width: int) -> list[Text]:
+        """What the run waits for, or what comes next."""
+        if self.board.paused:
+            words = "users stay where they are, until somebody lets the run go on"
+            return _rows("PAUSED", wrapped(words, width - LABEL, 2, WARN))
+        return self._wait(self.board.waiting, width) if self.board.waiting else _rows("NEXT", [self._next()])
 
     def _wait(self, wait: Wait, width: int) -> list[Text]:
-        whom = f", by {wait.who}" if wait.who else ""
-        then = f"then {wait.then}" if wait.then else ""
-        when = ", ".join(filter(None, (_until(wait.until, self.now), then)))
-        lines = wrapped(f"for {wait.what}{whom}", width - LABEL, 2, WARN)
-        return _rows("WAITS", [*lines, text(when)] if when else lines)
+        whom = f" by {wait.who}" if wait.who else ""
+        until = _until(wait.until, self.now)
+        when = ", then ".join(filter(None, (until, wait.then)))
+        lines = wrapped(f"for approval{whom} before {wait.what}", width - LABEL, 2, WARN)
+        return _rows("WAITS", [*lines, *wrapped(when, width - LABEL, 2)] if when else lines)
 
     def _hints(self, level: int) -> Iterator[Text]:
         if self.asking:
@@ -109,8 +115,6 @@ class Frame:
         board = self.board
         upcoming = board.upcoming
         words = f"{upcoming.stage}: {upcoming.title}" if upcoming else "the run is over"
-        if board.asks_next:
-            words = f"a person is asked, then {words}"
         left = board.left(self.now)
         when = f" in about {clock(left)}" if left >= 1 else " any moment"
         return joined(text(when.strip(), HEAD), text(f"  {words}"))

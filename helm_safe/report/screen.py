@@ -233,7 +233,9 @@ class Screen:
     # --- keys ---
 
     def _meanings(self) -> Sequence[tuple[str, str]]:
-        return (("p", "resume" if self._paused else "pause"), ("g", "promote"), ("a", "abort"))
+        paused = self._paused or self._board.paused
+        go_on = "approve" if self._board.waiting else "promote"
+        return (("p", "resume" if paused else "pause"), ("g", go_on), ("a", "abort"))
 
     def _pressed(self, key: str) -> None:
         """Abort is asked twice."""
@@ -245,8 +247,8 @@ class Screen:
         elif key == "a":
             self._ask("abort")
         elif key == "p" and not asked:
-            self._ask("resume" if self._paused else "pause")
-            self._paused = not self._paused
+            self._paused = not (self._paused or self._board.paused)
+            self._ask("pause" if self._paused else "resume")
         elif key == "g" and not asked:
             self._ask("promote")
 

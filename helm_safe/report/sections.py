@@ -53,6 +53,7 @@ LISTED = ((8, 8), (4, 4), (0, 8), (0, 4), (0, 2), (0, 1))  # pods of a workload 
 SHARE = 8  # cells of "99.9 %"
 STYLES = {DONE: GOOD, FAILED: BAD, BEGUN: NOW, WAITING: DIM}
 VERDICTS = {"pass": GOOD, "fail": BAD}
+BOUNDS = {"share": "≥ ", "s": "≤ "}
 STAGE = 10  # cells of a stage's name
 
 
@@ -136,8 +137,6 @@ def steps(view: View, row: StageRow) -> Iterator[Text]:
         words = step.words if step.state == FAILED and step.words else step.title
         style = DIM if step.state == WAITING else STYLES[FAILED] if step.state == FAILED else ""
         left = joined(text(f"  {branch} ", DIM), view.mark(step.state), text(f" {words}", style))
-        if step.share in view.board.pauses and step.judged and step.state in (WAITING, BEGUN):
-            left.append_text(text(", then a person is asked", WARN))
         yield ends(left, text(timing(view, step), DIM), view.width)
 
 
@@ -146,7 +145,7 @@ def steps(view: View, row: StageRow) -> Iterator[Text]:
 
 def bars(view: View) -> tuple[int, int]:
     """Cells of the names and of the bars, the same for traffic and pods, so that all bars stand below each other."""
-    names = [row.name for row in (*view.board.shares, *view.board.workloads)]
+    names = [row.name for row in view.board.shares] + [row.name for row in view.board.workloads]
     name = min(max(map(width_of, names)), view.width * 2 // 5)
     return name, view.width - 2 - name - GAP - 2 * (GAP + SHARE)
 
@@ -180,7 +179,9 @@ def gate(view: View) -> Iterator[Text]:
     look = view.board.gate
     if look is None:
         return
-    waited = look.waited + max(0.0, (view.now - look.at).total_seconds())
+    active = view.board.active
+    runs = active is not None and active.id == look.step and not view.board.paused
+    waited = look.waited + (max(0.0, (view.now - look.at).total_seconds()) if runs else 0.0)
     times = f"since {clock(waited)}, bake {clock(look.bake)}"
     if look.deadline is not None:
         times += f", at most {clock(look.deadline)}"
@@ -203,14 +204,20 @@ def cells(view: View, row: GateRow) -> list[Text]:
     when = "" if row.eta is None or row.verdict != "inconclusive" else f"~{clock(row.eta - since)}"
     words = {"pass": f"{view.glyphs.done} pass", "fail": f"{view.glyphs.failed} fail"}
     verdict = text(words.get(row.verdict, f"{view.glyphs.waiting} not yet"), VERDICTS.get(row.verdict, ""))
-    return [text(f"  {row.name}"), text(said(row.value)), text(said(row.threshold)), text(samples), verdict, text(when)]
+    value, bound = measured(row.value, row.unit), measured(row.threshold, row.unit)
+    bound = f"{BOUNDS.get(row.unit, '')}{bound}" if bound else ""
+    return [text(f"  {row.name}"), text(value), text(bound), text(samples), verdict, text(when)]
 
 
-def said(value: Any) -> str:
-    """A value or threshold as the judge gave it."""
-    if value is None:
-        return "–"
-    return f"{value:g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+def measured(value: Any, unit: str) -> str:
+    """A value as people read it, e.g. "99.4 %", "31 ms"; "" where there is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return "" if value is None else str(value)
+    if unit == "share":
+        return f"{100 * value:.4g} %"
+    if unit == "s":
+        return f"{1000 * value:.0f} ms" if value < 1 else f"{value:.3g} s"
+    return f"{value:.4g}"
 
 
 # --- workloads and pods ---
@@ -223,21 +230,29 @@ def workloads(view: View, room: int) -> list[Text]:
         return []
     head = ends(text("PODS", HEAD), text("ready", DIM), view.width)
     for well, bad in LISTED:
-        blocks = [workload(view, row, well, bad) for row in rows]
-        if sum(map(len, blocks)) < room:
+        blocks = [(row, *listed(row, well, bad)) for row in rows]
+        if sum(1 + len(pods) + bool(hidden) for _, pods, hidden in blocks) < room:
             break
     lines = [head]
-    for number, block in enumerate(blocks):
+    for number, (row, pods, hidden) in enumerate(blocks):
         left = len(blocks) - number
-        if len(lines) + len(block) + (left > 1) > room:
+        if len(lines) + 1 + len(pods) + bool(hidden) + (left > 1) > room:
             more = f"and {left} more workloads, {sum(row.ready for row in rows[number:])} pods of them ready"
             return [*lines, cut(text(f"  {more}", DIM), view.width)]
-        lines += block
+        lines += workload(view, row, pods, hidden)
     return lines
 
 
-def workload(view: View, row: WorkloadRow, well: int, bad: int) -> list[Text]:
-    """One workload, and below it so many pods that are well, and so many that are not."""
+def listed(row: WorkloadRow, well: int, bad: int) -> tuple[list[PodRow], int]:
+    """So many pods that are well and that are not, and how many more there are to tell of."""
+    pods = [pod for pod in row.pods if not pod.well][:bad] + [pod for pod in row.pods if pod.well][:well]
+    hidden = len(row.pods) - len(pods) + row.more
+    told = pods and (well or row.wanted - row.ready > len(pods))  # those that are well are counted above
+    return pods, hidden if told else 0
+
+
+def workload(view: View, row: WorkloadRow, pods: Sequence[PodRow], hidden: int) -> list[Text]:
+    """One workload, and below it some of its pods."""
     share = 100.0 * row.ready / row.wanted if row.wanted else 0.0
     name, room = bars(view)
     style = GOOD if row.ready >= row.wanted else WARN
@@ -249,14 +264,10 @@ def workload(view: View, row: WorkloadRow, well: int, bad: int) -> list[Text]:
         text(" " * GAP),
         padded(text(f"{row.ready} of {row.wanted}"), GAP + 2 * SHARE, right=True),
     )
-    shown = [pod for pod in row.pods if not pod.well][:bad] + [pod for pod in row.pods if pod.well][:well]
-    lines = [pod_line(view, pod) for pod in shown]
-    hidden = len(row.pods) - len(shown) + row.more
-    if shown and hidden and (well or row.wanted - row.ready > len(shown)):  # those that are well are counted above
-        lines.append(text(f"and {hidden} more", DIM))
+    lines = [pod_line(view, pod) for pod in pods] + ([text(f"and {hidden} more", DIM)] if hidden else [])
     branches = [view.glyphs.fork] * (len(lines) - 1) + [view.glyphs.corner]
-    pods = [joined(text(f"  {branch} ", DIM), line) for branch, line in zip(branches, lines, strict=False)]
-    return [head, *(cut(line, view.width) for line in pods)]
+    tree = [joined(text(f"  {branch} ", DIM), line) for branch, line in zip(branches, lines, strict=False)]
+    return [head, *(cut(line, view.width) for line in tree)]
 
 
 def pod_line(view: View, pod: PodRow) -> Text:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from helm_safe.model.events import Event, Level
+from helm_safe.model.gates import GateState
+from helm_safe.model.machine import Verdict
 
 START = datetime(2026, 3, 4, 2, 17, 0, tzinfo=timezone.utc)
 NAME = "checkout-api"
 BESIDE = f"{NAME}-standby"
+TOLD = "7.7 % of 52 requests failed, with the current version 0.2 %"
 
 
 def step(name: str, stage: str, title: str, expected: float, **trial: Any) -> dict[str, Any]:
-    return {"id": name, "stage": stage, "title": title, "expected": expected, **trial}
+    return {"id": name, "stage": stage, "title": title, "expected": expected, "asks": False, **trial}
 
 
 def weights(name: str, stage: str, share: int, judged: str, where: str) -> dict[str, Any]:
@@ -26,7 +28,9 @@ STEPS = [
     step("hold", "STANDBY", f"hold HorizontalPodAutoscaler/{NAME}, so that idle pods are not scaled away", 1.0),
     step("standby", "STANDBY", f"bring up revision 1 beside the current one as Deployment/{BESIDE}", 2.0),
     step("ready", "STANDBY", "wait until its pods are up, and warm them up with requests of our own", 25.0),
-    *(weights(f"shift {share}", "SHIFT", share, BESIDE, "the standby") for share in (1, 10, 50, 100)),
+    *(weights(f"shift {share}", "SHIFT", share, BESIDE, "the standby") for share in (1, 10)),
+    step("approve 10", "SHIFT", "wait for approval before 50 % of the users go to the standby", 0.0, asks=True),
+    *(weights(f"shift {share}", "SHIFT", share, BESIDE, "the standby") for share in (50, 100)),
     step("join", "COMMIT", "let the standby's pods serve the release's own Services too", 4.0),
     step("drain", "COMMIT", f"scale Deployment/{NAME} to 0: nobody uses those pods any more", 4.0),
     step("rollback", "COMMIT", "native helm rollback to revision 1", 4.0),
@@ -60,9 +64,10 @@ class Story:
     def tell(self, message: str, level: Level = Level.INFO, **data: Any) -> None:
         self.events.append(Event(self.now, self.stage, level, message, data))
 
-    def plan(self, pauses: tuple[float, ...] = (), release: str = NAME, namespace: str = "prod-eu-central") -> None:
+    def plan(self, *, asks: bool = False, release: str = NAME, namespace: str = "prod-eu-central") -> None:
         facts = {"namespace": namespace, "release": release, "current": 2, "target": 1, "strategy": "standby"}
-        course = {"done": [], "steps": STEPS, "undo": UNDO, "hold": HOLD, "pauses": list(pauses), "bake": 30.0}
+        steps = [each for each in STEPS if asks or not each["asks"]]
+        course = {"done": [], "steps": steps, "undo": UNDO, "hold": HOLD, "bake": 30.0}
         self.tell("run 20260304-021700-7f3a21 begins", kind="plan", run="20260304-021700-7f3a21", **facts, **course)
 
     def begin(self, name: str) -> None:
@@ -71,7 +76,7 @@ class Story:
         self.tell(row["title"], kind="step", step=name, state="begun")
 
     def done(self, name: str, words: str, state: str = "done") -> None:
-        self.tell(words, Level.INFO if state == "done" else Level.ERROR, kind="step", step=name, state=state)
+        self.tell(words, Level.GOOD if state == "done" else Level.ERROR, kind="step", step=name, state=state)
 
     def weights(self, beside: float, name: str = NAME) -> None:
         shares = {name: 100 - beside, f"{name}-standby": beside}
@@ -83,7 +88,9 @@ class Story:
         self.tell("", kind="pods", workloads=list(workloads))
 
     def gate(self, name: str, share: float, actual: float | None, waited: float, *gates: dict[str, Any]) -> None:
+        etas = [30 - waited, *(each["eta"] for each in gates)]
         facts = {"wanted": share, "actual": actual, "waited": waited, "bake": 30.0, "deadline": 600.0}
+        facts["eta"] = None if None in etas else max(0.0, *etas)
         self.tell(f"{share:g} % wanted", kind="gate", step=name, share=share, gates=list(gates), **facts)
 
 
@@ -98,25 +105,31 @@ def workload(name: str = BESIDE, ready: int = 4, wanted: int = 4, *bad: dict[str
     return {"name": f"Deployment/{name}", "ready": ready, "wanted": wanted, **rest}
 
 
-def success_rate(share: float, samples: int, eta: float | None, verdict: str = "inconclusive") -> dict[str, Any]:
-    words = f"{samples} of 75 requests counted, {share:.1f} % of them good"
-    return {"name": "success rate", "value": f"{share:.1f} %", "threshold": "≥ 99 %", "samples": samples,
-            "needed": 75, "verdict": verdict, "eta": eta, "sentence": words}  # fmt: skip
+def state(name: str, verdict: str, sentence: str, **numbers: Any) -> dict[str, Any]:
+    """One gate, in the shape of model.gates.GateState."""
+    return GateState(name, Verdict(verdict), sentence, **numbers).to_json()
 
 
-def latency(value: str, samples: int, verdict: str = "pass", eta: float | None = None) -> dict[str, Any]:
-    return {"name": "latency p95", "value": value, "threshold": "not slower", "samples": samples, "needed": 75,
-            "verdict": verdict, "eta": eta, "sentence": f"95 % within {value}"}  # fmt: skip
+def success_rate(
+    value: float, samples: int, eta: float | None, verdict: str = "inconclusive", words: str = ""
+) -> dict[str, Any]:
+    words = words or f"{samples} requests so far, 75 are needed"
+    numbers = {"value": value, "threshold": 0.99, "samples": samples, "needed": 75, "eta": eta, "unit": "share"}
+    return state("success rate", verdict, words, **numbers)
 
 
-def pods_gate(ready: int = 4) -> dict[str, Any]:
-    return {"name": "pods", "value": f"{ready} of 4", "threshold": "all up", "samples": None, "needed": None,
-            "verdict": "pass" if ready == 4 else "fail", "eta": None, "sentence": f"{ready} of 4 pods are up"}  # fmt: skip
+def latency(samples: int, eta: float | None = 0.0, verdict: str = "pass") -> dict[str, Any]:
+    numbers = {"value": 0.031, "threshold": 0.5, "samples": samples, "needed": 75, "eta": eta, "unit": "s"}
+    return state("latency", verdict, "p95 31 ms", **numbers)
 
 
-def until_shift(story: Story, pauses: tuple[float, ...] = ()) -> None:
+def pods_gate(verdict: str = "pass") -> dict[str, Any]:
+    return state("pods", verdict, "Deployment/checkout-api-standby: 4 of 4 pods are ready", eta=0.0)
+
+
+def until_shift(story: Story, *, asks: bool = False) -> None:
     """AUTOPSY and STANDBY pass, the first share goes well."""
-    story.plan(pauses)
+    story.plan(asks=asks)
     story.begin("autopsy")
     story.wait(3)
     story.done("autopsy", "saved 4 logs, 12 events and 4 pod states")
@@ -145,9 +158,9 @@ def share(story: Story, percent: float, *, direction: str = "shift", last: bool 
         story.wait(10)
         story.pods(judged)
         eta = max(0.0, 20.0 - number * 10)
-        told = success_rate(100.0, samples, eta, "pass" if samples >= 75 else "inconclusive")
+        told = success_rate(1.0, samples, eta, "pass" if samples >= 75 else "inconclusive")
         actual = percent * (0.94 + 0.03 * number)
-        story.gate(name, percent, actual, 10.0 * (number + 1), told, latency("31 ms", samples), pods_gate())
+        story.gate(name, percent, actual, 10.0 * (number + 1), told, latency(samples), pods_gate())
     if last:
         story.done(name, f"{percent:g} % wanted, {percent:.1f} % actual; 0 of 91 requests failed, after 30 s")
 
@@ -217,12 +230,9 @@ def failing() -> Story:
     """The gate at 10 % fails, everything is put back."""
     story = shifting()
     story.wait(4)
-    bad = success_rate(92.4, 52, None, "fail")
-    bad["sentence"] = "4 of 52 requests failed (7.7 %), while 0 of 470 fail at the current version"
-    story.gate("shift 10", 10, 9.8, 24, bad, latency("31 ms", 52), pods_gate())
-    story.done(
-        "shift 10", "at 10 %: 4 of 52 requests failed (7.7 %), while 0 of 470 fail at the current version", "failed"
-    )
+    bad = success_rate(0.923, 52, 0.0, "fail", TOLD)
+    story.gate("shift 10", 10, 9.8, 24, bad, latency(52), pods_gate())
+    story.done("shift 10", f"at 10 %: {TOLD}", "failed")
     story.begin("undo routes")
     story.weights(0)
     story.wait(3)
@@ -235,25 +245,35 @@ def failed() -> Story:
     story.begin("undo standby")
     story.wait(4)
     story.done("undo standby", f"gone: Deployment/{BESIDE}, Service/{BESIDE}")
-    end(story, "FAILED", "at 10 %: 4 of 52 requests failed (7.7 %), while 0 of 470 fail at the current version")
+    end(story, "FAILED", f"at 10 %: {TOLD}")
     return story
 
 
 def approval() -> Story:
     """10 % has passed, a person is asked."""
     story = Story()
-    until_shift(story, pauses=(10.0,))
+    until_shift(story, asks=True)
     share(story, 1)
-    share(story, 10, last=False)
-    until = (story.now + timedelta(minutes=15)).isoformat()
+    share(story, 10)
+    story.begin("approve 10")
+    until, before = (story.now + timedelta(minutes=15)).isoformat(), "50 % of the users go to the standby"
     facts = {
-        "for": "approval of 50 %",
-        "who": "whoever may write the Lease",
+        "for": before,
+        "who": "the owner of checkout",
         "until": until,
-        "then": "the run is aborted",
+        "then": "the run stops and everything is put back",
     }
-    story.tell("waits for approval of 50 %", kind="waiting", **facts)
+    story.tell(f"waiting for approval before {before}", Level.WARNING, kind="waiting", **facts)
     story.wait(75)
+    return story
+
+
+def paused() -> Story:
+    """Somebody paused it in the middle of 10 %."""
+    story = shifting()
+    words = "paused on request; users stay where they are. `helm safe-rollback resume checkout-api` lets it go on"
+    story.tell(words, Level.WARNING, kind="paused")
+    story.wait(20)
     return story
 
 
@@ -291,7 +311,7 @@ def long_names() -> Story:
         )
     )
     told = {
-        **success_rate(99.0, 12, 20.0),
+        **success_rate(0.9901, 12, 20.0),
         "name": "the share of checkouts that were paid within a minute, in the whole of Europe",
     }
     story.gate("shift 10", 10, 9.9, 12, told)
@@ -310,12 +330,12 @@ def hostile() -> Story:
     story.weights(10, HOSTILE)
     story.tell(f"pods say {HOSTILE}", Level.WARNING)
     story.pods(workload(HOSTILE, 1, 2, pod(HOSTILE, ready=False, state=HOSTILE, note=HOSTILE)))
-    story.gate("shift 10", 10, 9.9, 12, {**success_rate(99.0, 12, 20.0, "fail"), "name": HOSTILE, "sentence": HOSTILE})
+    story.gate(
+        "shift 10", 10, 9.9, 12, {**success_rate(0.9901, 12, 20.0, "fail"), "name": HOSTILE, "sentence": HOSTILE}
+    )
     story.tell("", kind="waiting", **{"for": HOSTILE, "who": HOSTILE, "until": HOSTILE, "then": HOSTILE})
     story.wait(2)
     return story
 
 
-def moments() -> Iterator[tuple[str, Story]]:
-    for moment in (success, shifting, failing, failed, approval, many, crowd, long_names, hostile):
-        yield moment.__name__, moment()
+MOMENTS = (success, shifting, failing, failed, approval, paused, many, crowd, long_names, hostile)

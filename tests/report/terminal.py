@@ -147,7 +147,7 @@ class Child:
         }
         self.process = subprocess.Popen(
             [sys.executable, *arguments], stdin=at.slave, stdout=at.slave, stderr=at.slave, cwd=ROOT,
-            env={**env, **ENVIRONMENT, **environment}, preexec_fn=_lead(at.slave),
+            env={**env, **ENVIRONMENT, **environment}, preexec_fn=_lead(at.slave),  # noqa: PLW1509 - it needs this terminal
         )  # fmt: skip
 
     def signal(self, number: int) -> None:

