@@ -25,6 +25,7 @@ from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.queries import Asking
 from helm_safe.rollback.traffic import look
+from helm_safe.rollback.waiting import answer, begin_waiting
 from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
@@ -143,6 +144,9 @@ class Gate:
             return self._failed()
         if self._promotions() > self.promoted:
             return self._passed(f"{self._words()}; promoted by a person")
+        by = answer(self.run, self.step)
+        if by:
+            return self._passed(f"{self._words()}; approved by {by}")
         if self._enough():
             return self._passed(self._words())
         if self._starved():
@@ -202,6 +206,7 @@ class Gate:
         if self.asked:
             return
         self.asked = True
+        begin_waiting(self.run, self.step, f"the gate at {self.share:g} % is passed without enough requests", None)
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
         told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, "
         told += (
