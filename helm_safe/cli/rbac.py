@@ -70,7 +70,16 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         live = list_live(world.cluster, served, change, release).objects
         staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
         found += permissions_to_stage(served, change, release, live, staging)
-    return [*found, *(_of_metrics(settings) if found else ())]
+    return [*found, *([*_of_metrics(settings), *_of_queries(settings, release)] if found else ())]
+
+
+def _of_queries(settings: Settings, release: Release) -> list[Permission]:
+    """What the user's own metrics need of the cluster itself."""
+    from helm_safe.rollback import permissions
+    from helm_safe.rollback.queries import queries_in
+
+    asked = any(query.provider == "kubernetes" for query in queries_in(settings.resolved))
+    return permissions.of_pod_metrics(release.namespace) if asked else []
 
 
 def _of_metrics(settings: Settings) -> list[Permission]:

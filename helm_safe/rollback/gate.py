@@ -18,6 +18,7 @@ from helm_safe.model.judging import Floors, Judgement, floors_of, judge
 from helm_safe.model.looks import Looks, alpha_of
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import Step
+from helm_safe.model.policy import Resolved
 from helm_safe.model.traffic import Window
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
@@ -37,6 +38,13 @@ SOONEST = 1 / 3
 TESTS = 5  # of one pair at one look: the floors of errors and durations, errors beside, slow answers beside in two ways
 SILENCE = 20.0  # seconds after which a gate is told of even though its words are the same
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
+
+
+def idle_after(settings: Resolved) -> float:
+    """Seconds without a request after which nobody is taken to be there: a system that learns late knows late."""
+    if settings.value("metrics.provider") == "scrape":
+        return IDLE
+    return SCRAPED + (settings.value("metrics.lag") or 0.0)
 
 
 @dataclass
@@ -171,8 +179,7 @@ class Gate:
     def _starved(self) -> bool:
         """Whether users send too few requests for a decision in time, and nothing else stands open."""
         nobody = self.counters.actual is None
-        scraped = SCRAPED if self.run.settings.resolved.value("metrics.url") else IDLE
-        patience = min(self.bake, scraped) if nobody else self.bake
+        patience = min(self.bake, idle_after(self.run.settings.resolved)) if nobody else self.bake
         open_ = [each for each in self.judgements if each.verdict is not Verdict.PASS]
         if self.waited < patience or self.health.verdict is not Verdict.PASS or self.counters.doubt or not open_:
             return False
