@@ -2,6 +2,7 @@
 
 Run with a cluster at hand: `helm-safe sandbox exec -- python -m benchmarks`. One line per budget; exit 1 when one
 is exceeded. Start-up is the median of runs taken in turn with the bare interpreter, so a slow machine slows both.
+`python -m benchmarks decisions` needs no cluster: scenarios against what the gates decide.
 """
 
 from __future__ import annotations
@@ -139,6 +140,14 @@ def count_calls() -> tuple[int, int]:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["decisions"]:
+        from benchmarks import decisions
+
+        return decisions.main(sys.argv[2:])
+    return budgets()
+
+
+def budgets() -> int:
     help_ms, help_ratio = above_bare(["--help"])
     version_ms, version_ratio = above_bare(["--version"])
     seconds, peak, calls, dry = plan_budget()

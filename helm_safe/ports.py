@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.model.events import Event
-from helm_safe.model.records import Record
+from helm_safe.model.records import Approval, Record
 from helm_safe.model.revisions import History, Release
 from helm_safe.model.routes import Backends, Foreign, Patch, RouteCapture, Weight
 from helm_safe.model.settings import NativeOptions
@@ -261,6 +261,10 @@ class Lock(Protocol):
 
     def requests(self) -> Sequence[str]:
         """Requests left by other processes (pause, resume, promote, abort), oldest first."""
+        ...
+
+    def approvals(self) -> Sequence[Approval]:
+        """What people said to runs that wait for them, oldest first; it outlives the process and its Lease."""
         ...
 
     def release(self) -> None: ...

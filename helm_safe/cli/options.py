@@ -65,6 +65,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     add_known_good(parser)
     add_option(parser, "strategy", "how users are kept safe", choices=STRATEGIES)
     add_option(parser, "steps", "share of the target in percent, rising, the last one 100", metavar="PERCENTAGES")
+    add_option(parser, "pause-at", "steps to ask a person behind; commit: before the rollback", metavar="STEPS")
     add_option(parser, "bake", "how long each step, and the restored pods, must look good", metavar="TIME")
     add_option(parser, "timeout", "how long a step may wait for its decision", metavar="TIME")
     add_option(parser, "route", "the route to move (default: found)", metavar="KIND/NAME")

@@ -9,25 +9,46 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from helm_safe.model.errors import Interrupted
+from helm_safe.model.errors import Interrupted, UsageError
 from helm_safe.model.events import Event, Level
 from helm_safe.model.logbook import LogBook
 from helm_safe.model.machine import safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
 from helm_safe.model.policy import Resolved
+from helm_safe.model.queries import Query
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Resource, Served
-from helm_safe.ports import Clock, Cluster, Following, JournalStore, Keep, Lock, MetricProvider, Releases, Reporter
+from helm_safe.ports import (
+    Clock,
+    Cluster,
+    Following,
+    JournalStore,
+    Keep,
+    Lock,
+    MetricProvider,
+    QueryProvider,
+    Releases,
+    Reporter,
+)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 WORKERS = 8
 
 
+Answering = Callable[[Query], QueryProvider]
+"""Opens the provider that a query names. Raises UsageError for one that cannot be had."""
+
+
 class Turn(Exception):
     """Another process asked for something; the runner decides what is next."""
+
+
+def nobody(_: Resolved) -> Answering:
+    """Queries of the user's have no answer here. Raises UsageError."""
+    raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +56,7 @@ class World:
     """The adapters that a command was wired with.
 
     evidence: where autopsies are saved. metrics: opens the provider that settings choose; nothing is asked of it yet.
+    queries: opens those that answer the user's own metrics.
     """
 
     cluster: Cluster
@@ -43,6 +65,7 @@ class World:
     reporter: Reporter
     evidence: Path
     metrics: Callable[[Resolved], MetricProvider]
+    queries: Callable[[Resolved], Answering] = nobody
 
     def fenced(self, lock: Lock) -> World:
         """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""

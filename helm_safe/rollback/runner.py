@@ -24,6 +24,7 @@ from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_a
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
 from helm_safe.rollback import drain, holding, shift, standby
+from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
@@ -32,7 +33,16 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
-MEASURED = ("wanted", "actual", "waited")  # what a gate leaves in its outcome, for those who read the events
+MEASURED = (
+    "kind",
+    "share",
+    "wanted",
+    "actual",
+    "waited",
+    "bake",
+    "deadline",
+    "gates",
+)  # what a gate leaves in its outcome, for those who read the events
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -42,6 +52,7 @@ def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 
 ACTIONS: dict[str, ActionOf] = {
+    "approve": approve,
     "autopsy": autopsy,
     "repair": repair,
     "recreate": recreate,
@@ -144,9 +155,13 @@ def _put_back(run: Run) -> str:
     """How things stand after a stop before COMMIT, and what next."""
     if run.plan.traffic is None:
         return "Nothing was changed. Mend the cause and run it again."
-    both_bad = any(outcome.get("both_bad") for outcome in run.progress.done.values())
-    advice = " Look at what both revisions share, such as a database or configuration." if both_bad else ""
-    return f"Everything is as it was; users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}.{advice}"
+    done = run.progress.done.values()
+    shared = " Look at what both revisions share, such as a database or configuration."
+    advice = shared if any(outcome.get("both_bad") for outcome in done) else ""
+    why = next((outcome["no_help"] for outcome in done if outcome.get("no_help")), "")
+    told = f"\nA rollback does not help: {why}." if why else ""
+    where = safe_words(run.plan, safe_share(run.plan, run.progress))
+    return f"Everything is as it was; users are at {where}.{advice}{told}"
 
 
 def _where(run: Run, stuck: dict[str, Any] | None) -> str:

@@ -40,15 +40,24 @@ metadata: {name: shop}
 spec:
   strategy: standby
   steps: [5, 25, 100]
+  pause-at: [25, commit]
+  approval: {from: the shop's on-call, timeout: 30m, then: go-on}
   bake: 2m
   timeout: 1h
   known-good-after: 2h
   route: HTTPRoute/checkout
   isolate: always
-  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop}
+  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:
     provider: traefik
     url: https://prometheus.example
+    requests: requests of $service
+    errors: errors of $service
+    lag: 90s
+    tls: {ca: /etc/ca.pem, cert: client.pem, key: client.key}
+    newrelic: {account: 12345}
+    influxdb: {language: sql, org: shop, database: http}
+    cloudwatch: {region: eu-west-1}
     traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
   warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
@@ -77,6 +86,7 @@ def test_everything_can_be_said() -> None:
     assert set(policy.values) == set(OPTIONS)
     assert policy.values["gates.success-rate"] == pytest.approx(0.995)
     assert policy.values["steps"] == (5, 25, 100)
+    assert policy.values["pause-at"] == (25, "commit")
     assert policy.values["gates.p95"] == pytest.approx(0.8)
     assert policy.severities == {"HIST-001": Severity.WARNING}
 
@@ -105,6 +115,14 @@ BROKEN = [
     ("steps", [1, 10], "must be 100"),
     ("steps", [], "1 to 20"),
     ("steps", [True, 100], "whole number"),
+    ("pause-at", "soon", "steps such as 10,50, or the word commit"),
+    ("pause-at", [0], "steps such as"),
+    ("pause-at", [True], "steps such as"),
+    ("pause-at", [], "1 to 20"),
+    ("pause-at", {"10": 1}, "steps such as"),
+    ("approval.from", "on\x1b[2Jcall", "words of at most 200"),
+    ("approval.timeout", "tomorrow", "not a duration"),
+    ("approval.then", "goon", "one of stop, go-on"),
     ("bake", 60, "not a duration"),
     ("bake", "-5s", "from 0 s"),
     ("bake", {"a": 1}, "number or a text"),
@@ -118,7 +136,7 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "datadog", "one of traefik"),
+    ("metrics.provider", "kubernetes", "one of traefik"),
     ("metrics.traefik.port", 70000, "65535"),
     ("metrics.traefik.namespace", "Not A Name", "namespace"),
     ("warm-up.method", "POST", "GET, HEAD"),
@@ -305,6 +323,9 @@ def test_a_journal_brings_every_value_back() -> None:
     ("key", "text", "written"),
     [
         ("steps", "1, 10,100", "1,10,100"),
+        ("pause-at", "50, 10,commit", "10,50,commit"),
+        ("pause-at", "none", "none"),
+        ("approval.timeout", "3600s", "1h"),
         ("bake", "60s", "60s"),
         ("bake", "0s", "0s"),
         ("bake", "7200s", "2h"),
@@ -344,7 +365,7 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
-    with pytest.raises(UsageError, match="without its address"):
+    with pytest.raises(UsageError, match=r"prometheus without metrics\.url"):
         resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
 
 
