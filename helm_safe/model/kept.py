@@ -11,7 +11,6 @@ _POD = ("volumes", "tolerations", "affinity", "topologySpreadConstraints", "secu
 _CONTAINER = (
     "args",
     "command",
-    "env",
     "envFrom",
     "imagePullPolicy",
     "lifecycle",
@@ -22,6 +21,8 @@ _CONTAINER = (
     "volumeDevices",
     "volumeMounts",
 )
+_VARIABLES = ("ISTIO_KUBE_APP_PROBERS",)
+"""Where a mesh keeps the probes that the chart wrote."""
 _STATUS = ("allocatedResources", "resources", "user", "volumeMounts")
 LONG = 1024
 """Bytes of an annotation that are kept; longer ones are whole manifests."""
@@ -32,7 +33,7 @@ def pod(obj: Object) -> Object:
     spec = _without(mapping(obj, "spec"), _POD)
     for field in ("containers", "initContainers"):
         if field in spec:
-            spec[field] = [_without(each, _CONTAINER) for each in sequence(spec, field)]
+            spec[field] = [_container(each) for each in sequence(spec, field)]
     status = dict(mapping(obj, "status"))
     for field in ("containerStatuses", "initContainerStatuses"):
         if field in status:
@@ -44,6 +45,12 @@ def workload(obj: Object) -> Object:
     """A workload without its pods' template."""
     spec = _without(mapping(obj, "spec"), ("template", "volumeClaimTemplates"))
     return {**obj, "metadata": _metadata(obj), "spec": spec}
+
+
+def _container(body: dict[str, Any]) -> dict[str, Any]:
+    small = _without(body, _CONTAINER)
+    variables = [each for each in sequence(body, "env") if each.get("name") in _VARIABLES]
+    return {**small, "env": variables} if variables else {key: small[key] for key in small if key != "env"}
 
 
 def _metadata(obj: Object) -> dict[str, Any]:

@@ -11,10 +11,8 @@ from helm_safe.model.events import Event, Level
 from helm_safe.report.console import console, line
 
 MARKS = {Level.DETAIL: " ", Level.INFO: "·", Level.GOOD: "✔", Level.WARNING: "!", Level.ERROR: "✖"}
+SILENT = ("pods",)  # they change with every look; what matters of them is told in words besides
 STYLES = {Level.GOOD: "green", Level.WARNING: "yellow", Level.ERROR: "bold red", Level.DETAIL: "dim"}
-
-TABLES = ("pods",)
-"""`data.kind` of events for screens: a line cannot hold them."""
 
 
 class TextReporter:
@@ -24,7 +22,7 @@ class TextReporter:
         self._out = console(no_color=no_color, stderr=stderr)
 
     def event(self, event: Event) -> None:
-        if event.data.get("kind") in TABLES:
+        if event.data.get("kind") in SILENT:
             return
         clock = event.at.astimezone().strftime("%H:%M:%S")
         text = f"{clock}  {event.stage:<8} {MARKS[event.level]} {event.message}"
