@@ -11,6 +11,7 @@ _POD = ("volumes", "tolerations", "affinity", "topologySpreadConstraints", "secu
 _CONTAINER = (
     "args",
     "command",
+    "env",
     "envFrom",
     "imagePullPolicy",
     "lifecycle",
@@ -48,9 +49,8 @@ def workload(obj: Object) -> Object:
 
 
 def _container(body: dict[str, Any]) -> dict[str, Any]:
-    small = _without(body, _CONTAINER)
     variables = [each for each in sequence(body, "env") if each.get("name") in _VARIABLES]
-    return {**small, "env": variables} if variables else {key: small[key] for key in small if key != "env"}
+    return {**_without(body, _CONTAINER), **({"env": variables} if variables else {})}
 
 
 def _metadata(obj: Object) -> dict[str, Any]:

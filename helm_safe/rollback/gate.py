@@ -123,6 +123,7 @@ class Gate:
             self.counters.look()
         self._judge(last=False)
         if self._enough():
+            self.health = self.pods.anew()
             self._judge(last=True)
 
     def _judge(self, *, last: bool) -> None:
