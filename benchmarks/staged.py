@@ -25,7 +25,7 @@ from helm_safe.rollback import control
 
 WATCHING = ("SHIFT", "WATCH", "RETURN")
 WINDOW = 10.0
-FLAGS = {"steps": "50,100", "bake": "12s", "metrics.traefik.labels": "app=nobody"}
+FLAGS = {"steps": "50,100", "bake": "12s", "metrics.scrape.labels": "app=nobody"}
 
 
 class Counting:

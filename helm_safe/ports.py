@@ -332,10 +332,11 @@ class TrafficRouter(Protocol):
 class MetricProvider(Protocol):
     """Cumulative counters of backends; two samples make a window (model.traffic.window)."""
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
-        """The counters now, one Sample for every backend asked for; empty where it was never asked anything.
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
+        """The newest counters, one Sample for every backend asked for; empty where it was never asked anything.
 
-        Raises NoData when the numbers cannot be had or cannot be told apart.
+        ago: seconds back in time, for those who keep the past; `Sample.at` tells what time it really is of. Raises
+        NoData when the numbers cannot be had or cannot be told apart.
         """
         ...
 

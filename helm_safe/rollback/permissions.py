@@ -17,6 +17,7 @@ from helm_safe.model.resources import (
     PODS,
     REPLICA_SETS,
     SECRETS,
+    SERVICES,
     STATEFUL_SETS,
 )
 from helm_safe.model.revisions import Release, Revision
@@ -119,6 +120,11 @@ def of_staging(
 def of_gateway(namespace: str) -> list[Permission]:
     """To read the metrics of a gateway's own pods."""
     return [Permission("list", PODS, namespace), Permission("get", PODS, namespace, "proxy")]
+
+
+def of_service(namespace: str) -> Permission:
+    """To ask a Prometheus through the API server."""
+    return Permission("get", SERVICES, namespace, "proxy")
 
 
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:

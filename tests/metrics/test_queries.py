@@ -351,7 +351,7 @@ def test_prometheus_is_asked_for_a_range_that_ends_now(vendor: Vendor) -> None:
         f"Bearer {SECRET}",
     )
     wanted = {"query": SYSTEMS["prometheus"].query, "start": f"{ago(60):.3f}", "end": f"{ago(0):.3f}", "step": "5.000"}
-    assert asked.form == wanted
+    assert wanted.items() <= asked.form.items()
 
 
 def test_datadog_is_asked_with_both_keys(vendor: Vendor) -> None:
