@@ -103,6 +103,7 @@ class Gate:
             look(self.run, [float(self.step.args["share"])])
             self._look()
             if self._enough():
+                self.health = self.pods.anew()
                 self._judge(last=True)
             decided = self._decide()
             if decided:
