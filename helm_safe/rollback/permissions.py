@@ -24,6 +24,8 @@ from helm_safe.model.resources import (
 from helm_safe.model.revisions import Release, Revision
 from helm_safe.model.snapshot import Resource, Served
 from helm_safe.model.staging import Staging
+from helm_safe.model.targets import sidecar_of
+from helm_safe.model.warming import SAFE, WarmUp
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")  # the order in which people read them
 HOOK_EVENTS = {"pre-rollback", "post-rollback"}
@@ -62,6 +64,7 @@ ALWAYS = (
     # Without it the same objects are listed again and again, as soon as the run finds out.
     *(Row(resource, ("watch",), spare=True) for resource in (PODS, EVENTS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)),
 )
+PROXY_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # Read before anything else, unless --policy names a file: no access review has to ask for it again.
 POLICY = Row(CONFIG_MAPS, ("get",))
 # Helm reads each object, then patches it, or creates it where it is gone; we list its kind.
@@ -116,6 +119,21 @@ def of_staging(
         if resource is not None:
             yield from _rows(release, (Row(resource, verbs),))
     yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
+
+
+def of_warm_up(release: Release, wanted: WarmUp, pods: Iterable[Object] = ()) -> list[Permission]:
+    """What warm-up requests need besides reading through the proxy: another verb, or forwarding a pod's port.
+
+    pods: those whose mesh may turn the proxy away. A port is forwarded by a WebSocket, which is a GET; from 1.35 on the
+    API server asks for `create` as well.
+    """
+    if not wanted.least:
+        return []
+    verbs = [] if wanted.tunnelled or wanted.method in SAFE else [PROXY_VERBS[wanted.method]]
+    found = [Permission(verb, PODS, release.namespace, "proxy") for verb in verbs]
+    if wanted.tunnelled or (wanted.via == "auto" and any(map(sidecar_of, pods))):
+        found += [Permission(verb, PODS, release.namespace, "portforward") for verb in ("get", "create")]
+    return found
 
 
 def of_gateway(namespace: str) -> list[Permission]:
