@@ -18,7 +18,8 @@ from benchmarks.decisions import PROMOTE, SCENARIOS, Scenario, matrix
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.numbers import Request
 from helm_safe.sandbox.demo.stage import RELEASE, Load, Standing
-from tests.dataplane.prometheus import Prometheus
+from tests.dataplane.gateways import OtherTraefik
+from tests.dataplane.prometheus import TRAEFIK, Prometheus
 from tests.dataplane.staging import CASES, Events, Player, Story, step_of
 from tests.fakes.crowd import Profile
 from tests.fakes.trials import Decision
@@ -40,7 +41,28 @@ class World:
 
     player: Player
     prometheus: Prometheus
+    gateway: OtherTraefik | None = None
     load: Load | None = None
+
+    @classmethod
+    def made(cls, sandbox: Sandbox, played: Played, namespace: str, folder: Path, number: int) -> World:
+        player = Player(sandbox, CASE, namespace, folder)
+        player.kubectl("create", "namespace", namespace)
+        player.policy.write_text(policy_of(played), encoding="utf-8")
+        gateway = OtherTraefik(sandbox, folder / "traefik", number) if played.own_gateway else None
+        player.entrance = gateway.entrance if gateway else player.entrance
+        return cls(player, Prometheus(player, folder / "prometheus", f"10.0.1.{number}"), gateway)
+
+    def start(self) -> None:
+        if self.gateway:
+            self.gateway.start()
+        self.prometheus.start(self.gateway.targets if self.gateway else TRAEFIK)
+
+    def end(self) -> None:
+        self.prometheus.kill()
+        if self.gateway:
+            self.gateway.kill()
+        self.player.kubectl("delete", "namespace", self.player.namespace, "--wait=false", fails=True)
 
     def promote(self) -> None:
         self.player.safe("promote", RELEASE)
@@ -49,6 +71,11 @@ class World:
         if self.load:
             self.load.end()
 
+    def reset(self) -> None:
+        """The gateway is another process, and counts from zero."""
+        if self.gateway:
+            self.gateway.restart()
+
 
 Act = Callable[[World], object]
 
@@ -56,7 +83,7 @@ Act = Callable[[World], object]
 @dataclass(frozen=True)
 class Played:
     """A scenario as it is played. acts: what is done, seconds after an event: ("shift 10", 3.0, act) after the begin of
-    that step, ("waiting", 0.0, act) whenever a person is asked.
+    that step, ("waiting", 0.0, act) whenever a person is asked. own_gateway: it can be restarted.
     """
 
     scenario: Scenario
@@ -64,6 +91,7 @@ class Played:
     acts: tuple[tuple[str, float, Act], ...] = ()
     warm_up: str = ""
     stops_at: str = ""
+    own_gateway: bool = False
 
     def __str__(self) -> str:
         return self.scenario.name
@@ -150,6 +178,11 @@ def forget(world: World) -> None:
     world.prometheus.forget()
 
 
+def acts(act: Act) -> tuple[tuple[str, float, Act], ...]:
+    """In the middle of both steps of SHIFT."""
+    return ("shift 10", 5.0, act), ("shift 100", 5.0, act)
+
+
 def _matrix() -> list[Played]:
     """Those of 30 % must be stopped by the first users."""
     found = []
@@ -184,8 +217,20 @@ PLAYED = [
     Played(known("users leave in the middle"), BETWEEN | {"timeout": "40s"}, (("shift 100", 3.0, World.leave),)),
     Played(known("metrics killed"), BETWEEN | {"timeout": "40s"}, (("shift 10", 3.0, kill),), stops_at="shift 10"),
     Played(BACK, BETWEEN, (("shift 100", 3.0, kill), ("shift 100", 18.0, start))),
-    Played(known("counter reset, target good"), BETWEEN, (("shift 10", 5.0, forget), ("shift 100", 5.0, forget))),
-    Played(known("counter reset, target 5 % bad"), BETWEEN, (("shift 10", 5.0, forget), ("shift 100", 5.0, forget))),
+    *(
+        Played(known(name), BETWEEN, acts(World.reset), own_gateway=True)
+        for name in ("counter reset, target good", "counter reset, healthy noise", "counter reset, target 5 % bad")
+    ),
+    Played(
+        replace(known("counter reset, target good"), name="Prometheus loses its data, target good"),
+        BETWEEN,
+        acts(forget),
+    ),
+    Played(
+        replace(known("counter reset, target 5 % bad"), name="Prometheus loses its data, target 5 % bad"),
+        BETWEEN,
+        acts(forget),
+    ),
     Played(known("own metric misnamed")),
     Played(HELPLESS, {"strategy": "auto"}),
     Played(replace(HELPLESS, name=f"{HELPLESS.name}, target 30 % bad", target=Profile(0.3)), {"strategy": "auto"}),
@@ -211,22 +256,18 @@ def policy_of(played: Played) -> str:
     return json.dumps({"apiVersion": "helm-safe.dev/v1alpha1", "kind": "RollbackPolicy", "spec": spec})
 
 
-def play(sandbox: Sandbox, played: Played, namespace: str, folder: Path, address: str) -> Outcome:
-    """Deploy both revisions, let users come, and roll back."""
-    player = Player(sandbox, CASE, namespace, folder)
-    player.kubectl("create", "namespace", namespace)
-    world = World(player, Prometheus(player, folder / "prometheus", address))
+def play(sandbox: Sandbox, played: Played, namespace: str, folder: Path, number: int) -> Outcome:
+    """Deploy both revisions, let users come, and roll back. number: another one for each that is played meanwhile."""
+    world = World.made(sandbox, played, namespace, folder, number)
     try:
-        world.prometheus.start()
+        world.start()
         return _rolled_back(world, played)
     finally:
-        world.prometheus.kill()
-        player.kubectl("delete", "namespace", namespace, "--wait=false", fails=True)
+        world.end()
 
 
 def _rolled_back(world: World, played: Played) -> Outcome:
     player, scenario = world.player, played.scenario
-    player.policy.write_text(policy_of(played), encoding="utf-8")
     for tag, profile in ((TARGET, scenario.target), (CURRENT, scenario.current)):
         player.release(tag, *values_of(profile), f"autoscaling.minReplicas={PODS}", pods=PODS)
     player.await_route()

@@ -36,7 +36,7 @@ def outcomes(
         number, scenario = each
         began = time.monotonic()
         namespace = f"decide-{uuid.uuid4().hex[:8]}"
-        found = play(sandbox, scenario, namespace, folder / str(number), f"10.0.1.{number + 1}")
+        found = play(sandbox, scenario, namespace, folder / str(number), number)
         print(f"decisions: {found.row()}, {time.monotonic() - began:.0f} s in all", file=sys.__stderr__, flush=True)
         return found
 
@@ -44,7 +44,7 @@ def outcomes(
     mine = [item for item in items if item.function is test_a_real_rollback_ends_as_it_should]
     wanted = [item.callspec.params["played"] for item in mine]
     with ThreadPoolExecutor(WORLDS) as pool:
-        yield {str(each): pool.submit(played, (number, each)) for number, each in enumerate(wanted)}
+        yield {str(each): pool.submit(played, (number, each)) for number, each in enumerate(wanted, start=1)}
         pool.shutdown(wait=True, cancel_futures=True)
 
 
