@@ -41,6 +41,7 @@ MEASURED = (
     "waited",
     "bake",
     "deadline",
+    "eta",
     "gates",
 )  # what a gate leaves in its outcome, for those who read the events
 
@@ -114,7 +115,7 @@ def _do(run: Run, action: Do) -> None:
     run.record(Kind.DONE, step.stage, step.id, outcome)
     good = outcome["verdict"] == Verdict.PASS.value
     words = str(outcome.get("message") or outcome.get("reason"))
-    measured = {name: outcome[name] for name in MEASURED if outcome.get(name) is not None}
+    measured = {name: outcome[name] for name in MEASURED if name in outcome}
     run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id, **measured)
 
 
