@@ -33,6 +33,7 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
+# What a gate leaves in its outcome, for those who read the events.
 MEASURED = (
     "kind",
     "share",
@@ -43,7 +44,7 @@ MEASURED = (
     "deadline",
     "eta",
     "gates",
-)  # what a gate leaves in its outcome, for those who read the events
+)
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
