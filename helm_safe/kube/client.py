@@ -37,6 +37,7 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from helm_safe.kube.answers import Again, Answer, Call, WriteUnknown, refusal, shown
 from helm_safe.kube.config import Connection
+from helm_safe.kube.stream import Stream
 from helm_safe.kube.transport import Transport
 from helm_safe.model.errors import ClusterError, Conflict, Unreachable
 
@@ -89,18 +90,12 @@ class Client:
         """One attempt to read, for use inside `settle`: failures go to the loop that is running already."""
         return self._once(call)
 
-    def stream(self, call: Call) -> Iterator[bytes]:
-        """Pieces of an endless answer; ends when the server or the network ends it."""
+    def stream(self, call: Call, *, once: bool = False) -> Stream:
+        """An endless answer. once: no second try, for whoever waits between tries in a way of its own."""
         try:
-            response = self._persist(lambda: self._open(call))
+            return Stream(self._open(call) if once else self._persist(lambda: self._open(call)))
         except Again as again:
             raise again.error from None
-        with closing(response):
-            try:
-                # Pieces come as they arrive: a buffered read would hold back events.
-                yield from response.stream(65536, decode_content=True)
-            except (HTTPError, OSError):
-                return
 
     @contextmanager
     def exchange(self, call: Call) -> Iterator[urllib3.BaseHTTPResponse]:

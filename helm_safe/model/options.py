@@ -12,7 +12,7 @@ from helm_safe.core.quantities import duration
 from helm_safe.model.queries import read_queries
 
 PROVIDERS = (
-    *("traefik", "prometheus", "datadog", "cloudwatch", "newrelic"),
+    *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
     *("graphite", "influxdb", "dynatrace", "json"),
 )
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
@@ -150,7 +150,10 @@ def none_or(parse: Parser) -> Parser:
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_URL = text(
+    r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
+    "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
+)
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
 _QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
 _FILE = text(r"[^\x00-\x1f]+", "a path of a file")
@@ -176,8 +179,9 @@ OPTIONS: dict[str, Option] = {
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
         Option("gates.queries", read_queries, ()),
-        Option("metrics.provider", one_of(*PROVIDERS), "traefik"),
+        Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
+        Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
         Option("metrics.requests", _QUERY, ""),
         Option("metrics.errors", _QUERY, ""),
         Option("metrics.lag", none_or(span(0, 3600)), None, unit="s"),
@@ -189,10 +193,11 @@ OPTIONS: dict[str, Option] = {
         Option("metrics.influxdb.org", _WORDS, ""),
         Option("metrics.influxdb.database", _WORDS, ""),
         Option("metrics.cloudwatch.region", text(r"[a-z]{2}[-a-z0-9]{3,30}", "a region such as eu-west-1"), ""),
-        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
-        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
-        Option("metrics.traefik.port", whole(1, 65535), 0),
-        Option("metrics.traefik.path", _PATH, ""),
+        Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
+        Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
+        Option("metrics.scrape.port", whole(1, 65535), 0),
+        Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
         Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
         Option("warm-up.least", whole(1, 10**4), 20),
@@ -216,5 +221,5 @@ def _number(value: float) -> str:
 
 
 def sections() -> Sequence[str]:
-    """The mappings that hold options: "gates", "metrics.traefik"."""
+    """The mappings that hold options: "gates", "metrics.scrape"."""
     return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

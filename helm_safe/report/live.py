@@ -13,6 +13,9 @@ from helm_safe.report.console import console, line
 MARKS = {Level.DETAIL: " ", Level.INFO: "·", Level.GOOD: "✔", Level.WARNING: "!", Level.ERROR: "✖"}
 STYLES = {Level.GOOD: "green", Level.WARNING: "yellow", Level.ERROR: "bold red", Level.DETAIL: "dim"}
 
+TABLES = ("pods",)
+"""`data.kind` of events for screens: a line cannot hold them."""
+
 
 class TextReporter:
     """One stable, grep-able line per event: time, stage, mark, words. Goes to stderr unless text is the output."""
@@ -21,6 +24,8 @@ class TextReporter:
         self._out = console(no_color=no_color, stderr=stderr)
 
     def event(self, event: Event) -> None:
+        if event.data.get("kind") in TABLES:
+            return
         clock = event.at.astimezone().strftime("%H:%M:%S")
         text = f"{clock}  {event.stage:<8} {MARKS[event.level]} {event.message}"
         line(self._out, text, STYLES.get(event.level, ""))

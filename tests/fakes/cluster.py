@@ -10,7 +10,7 @@ import copy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 from helm_safe.core import selectors
@@ -18,8 +18,10 @@ from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping,
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Check, Cluster, Listing, PatchType, Proxied, ProxiedKind
+from helm_safe.model.times import parse_time
+from helm_safe.ports import NO_HEADERS, Check, Cluster, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
 from tests.fakes import fencing, merging, rules
+from tests.fakes.following import FakeFollowing
 from tests.fakes.rules import Key
 
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
@@ -88,7 +90,10 @@ class Fault:
 
 
 class FakeCluster:
-    """helm_safe.ports.Cluster in memory. `writes` lists what took effect: (verb, ref)."""
+    """helm_safe.ports.Cluster in memory. `writes` lists what took effect: (verb, ref).
+
+    followed: plurals of the views that are open. silent: plurals whose watches tell nothing.
+    """
 
     def __init__(self, objects: Iterable[Object] = (), *, served: Served = SERVED) -> None:
         self.objects: dict[Key, Object] = {}
@@ -97,6 +102,8 @@ class FakeCluster:
         self.faults: list[Fault] = []
         self.log_lines: dict[tuple[str, str, str, bool], str] = {}
         self.denied: set[tuple[str, str]] = set()
+        self.followed: list[str] = []
+        self.silent: set[str] = set()
         self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
@@ -149,10 +156,14 @@ class FakeCluster:
     def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         self.reads.append(("list", resource.gvk.kind))
         self._before("list", resource)
+        return Listing(self.kept(resource, namespace, labels, fields), str(self._version))
+
+    def kept(self, resource: Resource, namespace: str, labels: str, fields: str) -> list[Object]:
+        """What a list has of the objects."""
         items = [self._as(resource, obj) for obj in self._matching(resource, namespace, labels, fields)]
         for item in items:
             item["metadata"].pop("managedFields", None)
-        return Listing(items, str(self._version))
+        return items
 
     def create(self, resource: Resource, obj: Object) -> Object:
         self._before("create", resource)
@@ -249,6 +260,11 @@ class FakeCluster:
             if same and version > int(since or 0) and self._selected(obj, namespace, labels, fields):
                 yield kind, self._as(resource, obj)
 
+    def follow(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "", keep: Keep = whole
+    ) -> FakeFollowing:
+        return FakeFollowing(self, resource, (namespace, labels, fields), keep)
+
     def logs(
         self,
         namespace: str,
@@ -258,10 +274,15 @@ class FakeCluster:
         previous: bool = False,
         lines: int = 400,
         limit: int = 262144,
+        since: float = 0.0,
     ) -> str:
         self.reads.append(("logs", pod))
         self._before("logs", SERVED.resources[Gvk("", "v1", "Pod")])
         text = self.log_lines.get((namespace, pod, container, previous), "")
+        if since:
+            floor = self.clock() - timedelta(seconds=since)
+            kept = text.splitlines(keepends=True)
+            text = "".join(line for line in kept if (parse_time(line.split(" ")[0]) or floor) >= floor)
         return "".join(text.splitlines(keepends=True)[-lines:])[-limit:]
 
     def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:

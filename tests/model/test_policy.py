@@ -21,7 +21,7 @@ from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.core.yamlio import dump
 from helm_safe.metrics.prometheus import PrometheusMetrics
-from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.errors import Forbidden, UsageError
 from helm_safe.model.judging import Floors, floors_of
 from helm_safe.model.options import OPTIONS, sections
@@ -49,7 +49,7 @@ spec:
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:
-    provider: traefik
+    provider: scrape
     url: https://prometheus.example
     requests: requests of $service
     errors: errors of $service
@@ -58,7 +58,9 @@ spec:
     newrelic: {account: 12345}
     influxdb: {language: sql, org: shop, database: http}
     cloudwatch: {region: eu-west-1}
-    traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
+    tenant: team-a
+    gateway: istio
+    scrape: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
   warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
   waivers:
@@ -136,9 +138,9 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "kubernetes", "one of traefik"),
-    ("metrics.traefik.port", 70000, "65535"),
-    ("metrics.traefik.namespace", "Not A Name", "namespace"),
+    ("metrics.provider", "kubernetes", "one of scrape"),
+    ("metrics.scrape.port", 70000, "65535"),
+    ("metrics.scrape.namespace", "Not A Name", "namespace"),
     ("warm-up.method", "POST", "GET, HEAD"),
     ("warm-up.path", "ready", "absolute path"),
 ]
@@ -170,7 +172,7 @@ def test_the_schema_refuses_it_too(key: str, value: Any, words: str) -> None:
     [
         (document(stepps="1,100"), "spec.stepps is not known (did you mean steps?)"),
         (document(gates={"p59": "1s"}), "spec.gates.p59 is not known (did you mean p95?)"),
-        (document(metrics={"traefik": {"ports": 1}}), "did you mean port?"),
+        (document(metrics={"scrape": {"ports": 1}}), "did you mean port?"),
         (document(severities={"HIST-01": "error"}), "there is no check 'HIST-01' (did you mean HIST-001?)"),
         (document(severities={"HIST-001": "fatal"}), "one of error, warning, info"),
         (document(gates=[]), "spec.gates must be a mapping"),
@@ -334,7 +336,7 @@ def test_a_journal_brings_every_value_back() -> None:
         ("warm-up.slow", "0.25s", "250ms"),
         ("gates.success-rate", "0.995", "99.5%"),
         ("gates.p95", "none", "none"),
-        ("metrics.traefik.port", "9100", "9100"),
+        ("metrics.scrape.port", "9100", "9100"),
         ("strategy", "standby", "standby"),
     ],
 )
@@ -373,7 +375,7 @@ def test_defaults_are_the_same_everywhere() -> None:
     found = resolve({}, None, NOTHING, BEFORE)
     assert floors_of(found) == Floors()
     assert wanted_by(found) == WarmUp()
-    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), TraefikMetrics)
+    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), ScrapeMetrics)
     other = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert isinstance(metrics_of(other, FakeCluster(), FakeClock(), {}), PrometheusMetrics)
 

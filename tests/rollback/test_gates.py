@@ -237,7 +237,7 @@ def test_a_keeper_that_looks_every_half_minute(tmp_path: Path) -> None:
     made = trial(tmp_path, flags={**SHORT, "bake": "60s"}, policy={"metrics.url": "https://prometheus.example"})
     fresh, kept = made.crowd.sample, {}
 
-    def scraped(backends: Any) -> Any:
+    def scraped(backends: Any, ago: float = 0.0) -> Any:
         now = made.shop.controllers.passed
         if not kept or now - kept["at"] >= 30:
             kept.update(at=now, found=fresh(backends))
