@@ -14,6 +14,7 @@ from helm_safe.rollback.prepare import prepare
 from tests.fakes.crowd import Monitor, Profile
 from tests.fakes.runs import RELEASE, FakeReporter
 from tests.fakes.trials import Act, Decision, Trial
+from tests.report.test_schemas import check
 from tests.rollback.scenes import assert_untouched, settings
 
 GOOD, BAD = Profile(), Profile(errors=0.3)
@@ -63,6 +64,8 @@ def test_each_look_carries_its_gates(tmp_path: Path) -> None:
     etas = [each["eta"] for each in told if each["eta"] is not None]
     assert etas[0] > etas[-1] == 0
     assert {each["verdict"] for each in told[-1]["gates"]} == {"pass"}
+    for event in events(made):
+        check(event.to_json(), "event")
     assert "to go" in next(each.message for each in events(made) if each.data.get("kind") == "gate")
 
 
