@@ -49,6 +49,7 @@ class Gate:
     promoted: int = 0
     began: float = 0.0
     said: str = ""
+    noticed: str = ""
     told_at: float = 0.0
     asked: bool = False
     health: Health = field(default_factory=lambda: Health(Verdict.INCONCLUSIVE, "the pods were not looked at yet"))
@@ -121,6 +122,7 @@ class Gate:
         self.health = self.pods.look()
         if not self.blind:
             self.counters.look()
+            self.noticed = "" if self.counters.windows else self.noticed
         self._judge(last=False)
         if self._enough():
             self._judge(last=True)
@@ -167,8 +169,8 @@ class Gate:
     def _starved(self) -> bool:
         """Whether users send too few requests for a decision in time, and nothing else stands open."""
         nobody = self.counters.actual is None
-        scraped = SCRAPED if self.run.settings.resolved.value("metrics.url") else IDLE
-        patience = min(self.bake, scraped) if nobody else self.bake
+        direct = self.run.settings.resolved.value("metrics.provider") == "scrape"
+        patience = min(self.bake, IDLE if direct else SCRAPED) if nobody else self.bake
         open_ = [each for each in self.judgements if each.verdict is not Verdict.PASS]
         if self.waited < patience or self.health.verdict is not Verdict.PASS or self.counters.doubt or not open_:
             return False
@@ -232,7 +234,7 @@ class Gate:
         split = f"{self.share:g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
         told = [each.sentence for each in self.judgements] or ["without the gateway's numbers, as accepted"]
         told += [each.sentence for each in self.metrics]
-        without = self.run.plan.settings.get("left out", [])
+        without = self.run.plan.settings.get("unanswered", [])
         told += [f"without {', '.join(without)}, as accepted"] if without else []
         return "; ".join([split, *([self.counters.doubt] if self.counters.doubt else []), *told])
 
@@ -289,8 +291,8 @@ class Gate:
         return failed(f"{words}; no data is never a pass")
 
     def _notice(self, words: str) -> None:
-        if words != self.said:
-            self.said = words
+        if words != self.noticed:
+            self.noticed = words
             self.run.tell(self.step.stage, f"no numbers from the gateway: {words}", Level.WARNING)
 
     def _anew(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,6 +24,8 @@ BACK = timedelta(minutes=10)
 """How far back is asked: systems that collect in minutes have had time for an answer."""
 STALE = 120.0
 """Seconds without a new reading after which a series is taken for dead."""
+EVERY = 8.0
+"""Seconds between two times that a series is asked for: hosted systems bound the calls of an hour."""
 KEPT = 60  # readings per series that the next step gets as its baseline
 
 
@@ -81,12 +83,12 @@ class Asking:
     _marks: dict[Asked, float] = field(default_factory=dict)
     _moved: dict[Asked, float] = field(default_factory=dict)
     _looks: dict[Asked, Looks] = field(default_factory=dict)
-    _open: Callable[[Query], Any] | None = None
+    _answers: dict[Asked, tuple[float, list[Reading] | str]] = field(default_factory=dict)
 
     @property
     def queries(self) -> list[Query]:
         """Those of the policy, without the ones that were accepted as unanswered."""
-        left_out = self.run.plan.settings.get("left out", [])
+        left_out = self.run.plan.settings.get("unanswered", [])
         return [each for each in queries_in(self.run.settings.resolved) if each.name not in left_out]
 
     def begin(self) -> None:
@@ -153,11 +155,16 @@ class Asking:
         return f"no new reading for {quiet:.0f} s" if quiet > max(STALE, query.window) else after
 
     def _ask(self, query: Query, service: str) -> list[Reading] | str:
-        run = self.run
-        try:
-            return list(_series(run.world, run.release, run.settings.resolved, query, service))
-        except (NoData, UsageError) as error:
-            return error.message
+        """What is said now, or was a moment ago."""
+        run, now = self.run, self.run.world.clock.monotonic()
+        asked, answer = self._answers.get((query.name, service), (-EVERY, "not asked yet"))
+        if now - asked >= EVERY:
+            try:
+                answer = list(_series(run.world, run.release, run.settings.resolved, query, service))
+            except (NoData, UsageError) as error:
+                answer = error.message
+            self._answers[query.name, service] = now, answer
+        return answer
 
 
 def left_out(findings: Iterable[Any]) -> list[str]:

@@ -35,7 +35,7 @@ def judged(query: Query, values: Sequence[float], other: Sequence[float] | None 
 def test_no_reading_is_no_pass() -> None:
     found = judged(BOUND, [])
     assert (found.verdict, found.value, found.samples, found.needed) == (Verdict.INCONCLUSIVE, None, 0, 10)
-    assert found.eta == 40
+    assert found.eta == 39
 
 
 @pytest.mark.parametrize(
