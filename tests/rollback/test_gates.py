@@ -271,7 +271,7 @@ def test_ask_waits_for_a_person_beyond_the_timeout(tmp_path: Path, monkeypatch: 
     )
     found, made = nobody(tmp_path, "ask", acts=(*acts, *again))
     assert found.word == "promoted"
-    asked = [each for each in made.shop.words() if "A person decides" in each]
+    asked = [each for each in made.shop.words() if "a person decides" in each]
     assert len(asked) == 6
     assert "`helm safe-rollback promote checkout-api -n prod` goes on" in asked[0]
 
