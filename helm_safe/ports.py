@@ -81,6 +81,20 @@ class Proxied(NamedTuple):
     seconds: float
 
 
+class Ask(Protocol):
+    """Asks one pod or Service; as `Cluster.proxied`."""
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+        limit: int = 65536,
+    ) -> Proxied: ...
+
+
 Check = Callable[[], None]
 """Asked right before a write; raises LostLease where this process may not write any more."""
 
@@ -198,6 +212,15 @@ class Cluster(Protocol):
 
         path: with its query, e.g. "/health?full=1"; "https:" in front of the name asks by TLS. Whatever the pod says is
         the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
+        """
+        ...
+
+    def forwarded(self, namespace: str, name: str, port: int) -> AbstractContextManager[Ask]:
+        """Requests to a pod's own port by port-forward, past whatever guards it in the pod's network.
+
+        They arrive as from the pod itself, so no header is withheld. Nothing is sent before the first request;
+        connections are kept between requests, opened anew where they broke, and closed with the context. `seconds` do
+        not count the opening. Safe to share between threads; "https:" and the answers are as in `proxied`.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -19,7 +20,7 @@ from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Check, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
+from helm_safe.ports import NO_HEADERS, Ask, Check, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
 
 PAGE = 500
 LONG_LINES = 8
@@ -199,6 +200,11 @@ class KubeCluster:
     ) -> Proxied:
         call = forwarding.call(namespace, name, port, path, method=method, headers=headers, body=body, kind=kind)
         return forwarding.proxied(self.client, call, limit)
+
+    def forwarded(self, namespace: str, name: str, port: int) -> AbstractContextManager[Ask]:
+        from helm_safe.kube.portforward import forwarded
+
+        return forwarded(self.client, namespace, name, port)
 
     def now(self) -> datetime:
         if self.client.server_time() is None:

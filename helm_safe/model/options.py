@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
+from helm_safe.model import warming
 from helm_safe.model.queries import read_queries
 
 PROVIDERS = (
@@ -46,7 +47,7 @@ class Option(NamedTuple):
         """A value as the flag and the policy take it, plain JSON from a journal included."""
         if value is None:
             return "none"
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list, dict)):
             value = [each["name"] if isinstance(each, dict) else each for each in value]
             return ",".join(map(str, value))
         if self.unit == "%":
@@ -199,9 +200,15 @@ OPTIONS: dict[str, Option] = {
         Option("metrics.scrape.port", whole(1, 65535), 0),
         Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
-        Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
-        Option("warm-up.least", whole(1, 10**4), 20),
-        Option("warm-up.most", whole(1, 10**5), 500),
+        Option("warm-up.method", one_of(*warming.SAFE, *warming.UNSAFE), "GET"),
+        Option("warm-up.unsafe-methods", one_of("refuse", "allow"), "refuse"),
+        Option("warm-up.headers", warming.headers, {}),
+        Option("warm-up.body", text(r"[^\x00]*", "a text of at most 2000 characters"), ""),
+        Option("warm-up.via", one_of(*warming.VIAS), "auto"),
+        Option("warm-up.rate", whole(1, 100), 20),
+        Option("warm-up.concurrency", whole(1, 32), 8),
+        Option("warm-up.least", whole(0, 10**4), 60),
+        Option("warm-up.most", whole(1, 10**5), 1000),
         Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow", "s"),
         Option("warm-up.timeout", span(1, _DAY), 120.0, unit="s"),
     )

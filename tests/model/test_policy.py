@@ -61,7 +61,9 @@ spec:
     tenant: team-a
     gateway: istio
     scrape: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
-  warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
+  warm-up:
+    {path: /warm, method: PUT, unsafe-methods: allow, headers: {Authorization: Bearer $SHOP}, body: "{}", via: auto,
+     rate: 5, concurrency: 2, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
   waivers:
   - {id: HIST-002, reason: known and harmless, expires: 2026-05-01, object: Deployment/api}
@@ -141,7 +143,11 @@ BROKEN = [
     ("metrics.provider", "kubernetes", "one of scrape"),
     ("metrics.scrape.port", 70000, "65535"),
     ("metrics.scrape.namespace", "Not A Name", "namespace"),
-    ("warm-up.method", "POST", "GET, HEAD"),
+    ("warm-up.method", "TRACE", "GET, HEAD"),
+    ("warm-up.headers", {"X Y": "1"}, "letters"),
+    ("warm-up.headers", {"X": "1\r\nY: 2"}, "one line"),
+    ("warm-up.body", 1, "a text"),
+    ("warm-up.rate", 0, "from 1 to 100"),
     ("warm-up.path", "ready", "absolute path"),
 ]
 
@@ -362,6 +368,39 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
     """Nor choose a method, a strategy or where data goes."""
     current = carrying(2, isolate="always", metrics_url="http://evil", url="http://evil", strategy="native")
     assert resolve({}, None, current, BEFORE).chosen() == {}
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "words"),
+    [
+        ({"method": "POST", "path": "/orders"}, "POST, which could change data"),
+        ({"method": "DELETE", "unsafe-methods": "allow"}, "the path is not its own"),
+        ({"body": "{}"}, "gives GET a body"),
+        ({"headers": {"Cookie": "$SHOP"}, "via": "proxy"}, "Cookie of warm-up.headers would reach the API server"),
+    ],
+)
+def test_warm_up_changes_no_data_unasked_and_hands_nobody_a_secret(warm_up: dict[str, Any], words: str) -> None:
+    """Also where a chart names the path."""
+    with pytest.raises(UsageError, match=words):
+        resolve({}, read(document(**{"warm-up": warm_up})), carrying(2, warmup_path="/delete"), BEFORE)
+
+
+def test_a_warm_up_that_may_change_data_is_the_policys_own() -> None:
+    asked = {"method": "POST", "unsafe-methods": "allow", "path": "/warm", "body": "{}"}
+    found = resolve({}, read(document(**{"warm-up": asked})), carrying(2, warmup_path="/delete"), BEFORE)
+    assert (wanted_by(found).method, wanted_by(found).path) == ("POST", "/warm")
+
+
+def test_the_journal_keeps_the_variable_not_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "hunter2")
+    found = resolve({}, read(document(**{"warm-up": {"headers": {"Authorization": "$SHOP"}}})), NOTHING, BEFORE)
+    assert wanted_by(found).headers == {"Authorization": "$SHOP"}
+    assert "hunter2" not in json.dumps(found.to_json())
+    assert wanted_by(Resolved.from_json(json.loads(json.dumps(found.to_json())))) == wanted_by(found)
+    assert OPTIONS["warm-up.headers"].written(found.value("warm-up.headers")) == "Authorization"
+    monkeypatch.delenv("SHOP")
+    with pytest.raises(UsageError, match=r"\$SHOP, which is not set"):
+        wanted_by(found)
 
 
 def test_an_address_chooses_prometheus() -> None:

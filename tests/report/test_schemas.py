@@ -44,7 +44,11 @@ def test_plan_and_check() -> None:
 
 def test_event() -> None:
     """One line of the stream."""
-    check(Event(NOW, "WATCH", Level.GOOD, "up", {"step": "watch"}).to_json(), "event")
+    check(Event(NOW, "WATCH", Level.GOOD, "up", {"kind": "step", "step": "watch", "state": "done"}).to_json(), "event")
+    with pytest.raises(jsonschema.ValidationError):
+        check(Event(NOW, "WATCH", Level.GOOD, "up", {"kind": "step", "step": "watch"}).to_json(), "event")
+    with pytest.raises(jsonschema.ValidationError):
+        check(Event(NOW, "WATCH", Level.GOOD, "up", {"kind": "unheard of"}).to_json(), "event")
 
 
 def test_history() -> None:

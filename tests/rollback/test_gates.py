@@ -43,7 +43,8 @@ def events(made: Trial) -> list[Event]:
 
 
 def looks(made: Trial) -> list[dict[str, Any]]:
-    return [each.data for each in events(made) if each.data.get("kind") == "gate"]
+    """The data of all looks, those that decided included."""
+    return [each.data for each in events(made) if "gates" in each.data]
 
 
 # --- what is told ---
