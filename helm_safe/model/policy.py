@@ -14,9 +14,11 @@ from helm_safe.core.annotations import API_VERSION
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef, mapping
 from helm_safe.core.printable import printable
+from helm_safe.model import warming
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
 from helm_safe.model.providers import lacking
+from helm_safe.model.queries import Mistakes
 
 KIND = "RollbackPolicy"
 DEFAULT = "default"
@@ -165,6 +167,7 @@ def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated,
     if missing:
         source, chosen = settings["metrics.provider"].source, settings["metrics.provider"].value
         raise UsageError(f"{source} chooses the metrics of {chosen} without {', '.join(missing)}", _add(missing))
+    warming.agrees(settings)
     return Resolved(settings)
 
 
@@ -246,6 +249,8 @@ class _Reader:
     def _value(self, option: Option, value: Any) -> Iterator[tuple[str, Any]]:
         try:
             yield option.key, option.parse(value)
+        except Mistakes as each:
+            self.problems += [f"spec.{option.key}{words}" for words in each.problems]
         except ValueError as error:
             self.problems.append(f"spec.{option.key}: {error}, not {_shown(value)}")
 

@@ -124,7 +124,7 @@ class Window:
 
     def slower_than(self, bound: float) -> float:
         """How many timed answers took longer than `bound`, which is one of the bounds."""
-        return self.timed - max((count for each, count in self.buckets if each <= bound), default=0.0)
+        return self.timed - _within(self, bound)
 
 
 def window(before: Sample, after: Sample) -> Window:
@@ -132,8 +132,8 @@ def window(before: Sample, after: Sample) -> Window:
 
     A counter that fell began anew: what it shows came since. One that a known source shows for the first time began at
     zero. A source that did not answer before tells nothing yet: what it counted may be old. Durations that include
-    those of errors lose as many of the quickest. Raises NoData where no source answered both times, or where no newer
-    numbers came.
+    those of errors lose as many of the quickest. Raises NoData where no source answered both times, where no newer
+    numbers came, and for counters that are no numbers.
     """
     known = before.sources & after.sources
     seconds = after.at - before.at
@@ -142,12 +142,30 @@ def window(before: Sample, after: Sample) -> Window:
     if seconds <= 0:
         raise NoData("no newer numbers have come in yet")
     requests = _increase(before.requests, after.requests, known)
+    if not math.isfinite(requests + _increase(before.errors, after.errors, known)):
+        raise NoData("the gateway's counters hold something that is no number")
     errors = min(_increase(before.errors, after.errors, known), requests)
     buckets = _buckets(before, after, known)
     if after.timed_errors and errors:
         # A version that fails fast must not look quick, nor one beside it slow.
         buckets = tuple((bound, max(0.0, count - errors)) for bound, count in buckets)
     return Window(requests, errors, buckets, seconds, tuple(_notes(before, after)))
+
+
+def joined(one: Window, other: Window) -> Window:
+    """Two windows of one backend, one after the other, as one.
+
+    Adding up short windows keeps what a gateway counted before it was restarted; two far samples would lose it.
+    """
+    bounds = sorted({bound for each in (one, other) for bound, _ in each.buckets})
+    buckets = tuple((bound, _within(one, bound) + _within(other, bound)) for bound in bounds)
+    notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
+    return Window(one.requests + other.requests, one.errors + other.errors, buckets, one.seconds + other.seconds, notes)
+
+
+def _within(part: Window, bound: float) -> float:
+    """Answers that certainly took at most so long."""
+    return max((count for each, count in part.buckets if each <= bound), default=0.0)
 
 
 def _increase(before: Mapping[Series, float], after: Mapping[Series, float], known: frozenset[str]) -> float:

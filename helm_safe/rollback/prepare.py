@@ -19,7 +19,9 @@ from helm_safe.rollback.context import World
 from helm_safe.rollback.discovery import Routed, Search, down, routed
 from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
+from helm_safe.rollback.pauses import verify_pauses
 from helm_safe.rollback.planning import build_plan
+from helm_safe.rollback.queries import untold
 from helm_safe.rollback.runs import standing_isolation
 from helm_safe.rollback.strategy import Scene, choose
 
@@ -43,6 +45,7 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
     settings = asked.settle(current, target)
+    verify_pauses(settings)
     check_flags(world.releases.version(), settings.native, target)
     change = Change(current=current, target=target)
     gauge = Gauge(world, release.namespace, services_of(current, target), settings)
@@ -54,7 +57,9 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     scene = _scene(world, snapshot, settings, gauge)
     strategy, why = choose(scene)
     # The checks judge what will be done: nothing is doubled, say, where no standby is made.
-    snapshot = replace(snapshot, blind=gauge.blind, settings=replace(settings, strategy=strategy))
+    unanswered = untold(world, release, settings.resolved, [door.service for door in snapshot.staging.doors()])
+    chosen = replace(settings, strategy=strategy)
+    snapshot = replace(snapshot, blind=gauge.blind, unanswered=unanswered, settings=chosen)
     findings = tuple(run_checks(snapshot))
     plan = build_plan(replace(scene, snapshot=snapshot), strategy, why, findings)
     return Prepared(history, evidence, number is None, snapshot, findings, plan)

@@ -10,6 +10,7 @@ from pathlib import Path
 from helm_safe.core.objects import Object, dig
 from helm_safe.model.errors import Conflict, LostLease
 from helm_safe.model.events import Event
+from helm_safe.model.records import Approval
 from helm_safe.model.revisions import History, Release, Revision
 from helm_safe.model.snapshot import HelmVersion
 from helm_safe.model.traffic import Backend, NoData, Sample
@@ -67,6 +68,9 @@ class FakeLock:
 
     def requests(self) -> list[str]:
         return self.asked
+
+    def approvals(self) -> list[Approval]:
+        return []
 
     def release(self) -> None:
         return

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from helm_safe.core.objects import Gvk, Object
-from helm_safe.metrics.kubernetes import POD_METRICS, KubernetesQueries
+from helm_safe.metrics.kubernetes import KubernetesQueries
 from helm_safe.model.errors import ClusterError, Missing, UsageError
+from helm_safe.model.resources import POD_METRICS
 from helm_safe.model.snapshot import Served
 from helm_safe.model.traffic import NoData, NoSeries, Reading, Refused
 from tests.fakes.cluster import SERVED, FakeCluster
@@ -91,6 +92,10 @@ def test_the_clock_of_the_cluster_counts() -> None:
     cluster = shop(usage("a", -590, ("app", "1", "1Gi")))
     cluster.clock = lambda: START + timedelta(seconds=600)
     assert ask(cluster, CPU) == [Reading(ago(10), 1.0)]
+
+
+def test_a_measurement_of_this_second_counts() -> None:
+    assert ask(shop(usage("a", -1, ("app", "1", "1Gi"))), CPU) == [Reading(ago(0), 1.0)]
 
 
 @pytest.mark.parametrize("odd", ["much", None, {}, []])

@@ -78,9 +78,6 @@ def test_pods_and_nodes_say_what_they_use(stage: Stage) -> None:
     assert "sandbox-node" in stage.kubectl("top", "nodes").stdout
     rows = stage.kubectl("top", "pods", "--no-headers").stdout.splitlines()
     assert [row.split()[0].rsplit("-", 2)[0] for row in rows] == [RELEASE] * 2
-
-
-def test_queries_see_what_pods_use(stage: Stage) -> None:
     cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(stage.sandbox.kubeconfig)})
     clock = SystemClock()
     query = f"memory namespace={stage.namespace} deployment={RELEASE} over=sum"
