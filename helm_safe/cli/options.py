@@ -48,6 +48,12 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMA
     parser.add_argument("--no-color", action="store_true", help="no colour, also by NO_COLOR")
 
 
+def add_watching(parser: argparse.ArgumentParser) -> None:
+    """Output of a command that carries a run out: the stream of events too, and lines instead of a live screen."""
+    add_output(parser, (*FORMATS, "jsonl"))
+    parser.add_argument("--plain", action="store_true", help="lines instead of a live screen, also by HELM_SAFE_PLAIN")
+
+
 def add_release(parser: argparse.ArgumentParser, *, revision: bool = False) -> None:
     parser.add_argument("release", metavar="RELEASE", nargs="?", help="name of the release")
     if revision:

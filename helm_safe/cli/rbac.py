@@ -75,7 +75,16 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         found += permissions_to_stage(served, change, release, live, staging)
     pods = world.cluster.list(PODS, release.namespace).items
     warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
-    return [*found, *(_of_metrics(settings) if found else ()), *warming]
+    return [*found, *([*_of_metrics(settings), *_of_queries(settings, release)] if found else ()), *warming]
+
+
+def _of_queries(settings: Settings, release: Release) -> list[Permission]:
+    """What the user's own metrics need of the cluster itself."""
+    from helm_safe.rollback import permissions
+    from helm_safe.rollback.queries import queries_in
+
+    asked = any(query.provider == "kubernetes" for query in queries_in(settings.resolved))
+    return permissions.of_pod_metrics(release.namespace) if asked else []
 
 
 def _of_metrics(settings: Settings) -> list[Permission]:

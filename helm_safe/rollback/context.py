@@ -74,7 +74,10 @@ class World:
 
 @dataclass(slots=True)
 class Run:
-    """One run: every write is announced in the journal first."""
+    """One run: every write is announced in the journal first.
+
+    views: what it follows. logs: what it has read. told: keys of `tell_once`. were_ready: UIDs of pods seen ready.
+    """
 
     world: World
     release: Release
@@ -90,6 +93,7 @@ class Run:
     views: dict[Resource, Following] = field(default_factory=dict)
     logs: LogBook = field(default_factory=LogBook)
     told: set[str] = field(default_factory=set)
+    were_ready: set[str] = field(default_factory=set)
 
     def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
         """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""

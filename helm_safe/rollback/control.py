@@ -90,7 +90,6 @@ def begin(held: Seat, plan: Plan, settings: Settings, findings: Sequence[Any] = 
     body = {"plan": plan.to_json(), "by": identity(run_id), "findings": list(findings)}
     run.record(Kind.START, Stage.PLAN, data=body)
     _inherit(run)
-    run.tell(Stage.PLAN, f"run {run_id} begins", Level.INFO, run=run_id)
     return run
 
 
@@ -140,7 +139,7 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
 
 
 def request(world: World, release: Release, verb: str) -> str:
-    """Leave pause, resume or promote for the process that runs. Raises NotFound where none does.
+    """Leave pause, resume, promote or abort for the process that runs. Raises NotFound where none does.
 
     A promotion of a run that waits for approval is kept for it also while nobody works on it; returns what was
     approved then, "" otherwise.

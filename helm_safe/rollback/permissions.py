@@ -14,6 +14,7 @@ from helm_safe.model.resources import (
     ENDPOINT_SLICES,
     EVENTS,
     LEASES,
+    POD_METRICS,
     PODS,
     REPLICA_SETS,
     SECRETS,
@@ -143,6 +144,11 @@ def of_gateway(namespace: str) -> list[Permission]:
 def of_service(namespace: str) -> Permission:
     """To ask a Prometheus through the API server."""
     return Permission("get", SERVICES, namespace, "proxy")
+
+
+def of_pod_metrics(namespace: str) -> list[Permission]:
+    """To ask for the CPU and memory of the pods behind a Service."""
+    return [Permission("list", POD_METRICS, namespace), Permission("get", SERVICES, namespace)]
 
 
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:

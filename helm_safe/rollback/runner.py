@@ -21,6 +21,7 @@ from helm_safe.model.errors import (
 )
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_share
+from helm_safe.model.outline import outline
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
 from helm_safe.rollback import drain, holding, shift, standby
@@ -33,16 +34,8 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
-MEASURED = (
-    "kind",
-    "share",
-    "wanted",
-    "actual",
-    "waited",
-    "bake",
-    "deadline",
-    "gates",
-)  # what a gate leaves in its outcome, for those who read the events
+MEASURED = ("share", "wanted", "actual", "waited", "bake", "deadline", "eta", "gates")
+"""What a gate leaves in its outcome, for those who read the events."""
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -89,23 +82,42 @@ def carry_out(run: Run, request: str = "") -> EndState:
     request: "abort" makes the machine choose the way out.
     """
     with _signals(run.signals), closing(run), _told_as_mid_run(run):
+        _open(run)
+        paused = False
         while True:
             action = next_action(run.plan, run.progress, request or run.request())
             if isinstance(action, Finish):
                 return _finish(run, action)
             if isinstance(action, Hold):
                 run.stop_here("while it was paused")
+                paused = paused or _tell_paused(run)
                 run.world.clock.sleep(PAUSE_POLL)
             else:
+                paused = False
                 run.stop_here(f"before this step: {action.step.title}")
                 with suppress(Turn):
                     _do(run, action)
 
 
+def _open(run: Run) -> None:
+    """Tell the whole course, so that whoever watches knows what is still to come."""
+    words = "goes on" if run.progress.begun or run.progress.done else "begins"
+    run_id = run.journal.run_id
+    run.tell(Stage.PLAN, f"run {run_id} {words}", **outline(run_id, run.plan, run.progress))
+
+
+def _tell_paused(run: Run) -> bool:
+    last = run.progress.last
+    name = f"{run.release.name} -n {run.release.namespace}"
+    words = f"paused on request; users stay where they are. `helm safe-rollback resume {name}` lets it go on"
+    run.tell(Stage(last.stage) if last else Stage.PLAN, words, Level.WARNING, kind="paused")
+    return True
+
+
 def _do(run: Run, action: Do) -> None:
     step = action.step
     run.record(Kind.INTENT, step.stage, step.id)
-    run.tell(step.stage, step.title)
+    run.tell(step.stage, step.title, kind="step", step=step.id, state="begun")
     try:
         outcome = ACTIONS[step.action](run, step, action.again)
     except Stuck as stuck:
@@ -115,12 +127,16 @@ def _do(run: Run, action: Do) -> None:
     good = outcome["verdict"] == Verdict.PASS.value
     words = str(outcome.get("message") or outcome.get("reason"))
     measured = {name: outcome[name] for name in MEASURED if outcome.get(name) is not None}
-    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id, **measured)
+    facts = {**measured, "kind": "step", "step": step.id, "state": "done" if good else "failed"}
+    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, **facts)
 
 
 def _finish(run: Run, action: Finish) -> EndState:
     if not run.progress.end:
         run.record(Kind.END, Stage.CLEANUP, data={"state": action.state.value, "reason": action.reason})
+    words = f"the run ended {action.state.value}" + (f": {action.reason}" if action.reason else "")
+    level = Level.GOOD if action.state is EndState.SUCCEEDED else Level.WARNING
+    run.tell(Stage.CLEANUP, words, level, kind="end", state=action.state.value, reason=action.reason)
     return action.state
 
 

@@ -162,3 +162,8 @@ def test_a_pods_port_is_forwarded_only_where_a_warm_up_needs_it(
 
 def test_objects_that_grant_rights_are_named() -> None:
     assert permissions.grants_rights([revision(1, thing(ROLE, "reader"), thing(CONFIG_MAP))]) == ["Role/reader"]
+
+
+def test_what_pods_use_is_asked_for_where_a_query_wants_it() -> None:
+    rights = granted(permissions.roles(permissions.of_pod_metrics("shop"), RELEASE))
+    assert rights == {"pods": ["list"], "services": ["get"]}
