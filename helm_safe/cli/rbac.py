@@ -60,9 +60,12 @@ def run(args: argparse.Namespace) -> int:
 def staged(world: World, revisions: list[Revision], release: Release, settings: Settings) -> list[Permission]:
     """What moving users in steps needs, whichever of the revisions is the target."""
     from helm_safe.model.changes import Change
+    from helm_safe.model.resources import PODS
     from helm_safe.model.staging import staging_of
+    from helm_safe.rollback import permissions
     from helm_safe.rollback.discovery import routed
     from helm_safe.rollback.inspect import list_live, permissions_to_stage
+    from helm_safe.rollback.warmup import wanted_by
 
     current, served, found = revisions[0], world.cluster.served(), []
     for target in revisions[1:]:
@@ -70,7 +73,18 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         live = list_live(world.cluster, served, change, release).objects
         staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
         found += permissions_to_stage(served, change, release, live, staging)
-    return [*found, *(_of_metrics(settings) if found else ())]
+    pods = world.cluster.list(PODS, release.namespace).items
+    warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
+    return [*found, *([*_of_metrics(settings), *_of_queries(settings, release)] if found else ()), *warming]
+
+
+def _of_queries(settings: Settings, release: Release) -> list[Permission]:
+    """What the user's own metrics need of the cluster itself."""
+    from helm_safe.rollback import permissions
+    from helm_safe.rollback.queries import queries_in
+
+    asked = any(query.provider == "kubernetes" for query in queries_in(settings.resolved))
+    return permissions.of_pod_metrics(release.namespace) if asked else []
 
 
 def _of_metrics(settings: Settings) -> list[Permission]:

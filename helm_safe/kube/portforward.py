@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
-_REPEATABLE = ("GET", "HEAD", "OPTIONS")
+_REPEATABLE = ("GET", "HEAD")
 
 
 @contextmanager

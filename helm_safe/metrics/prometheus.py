@@ -29,7 +29,8 @@ PROCESS = ("cluster", "instance", "pod", "kubernetes_pod_name")
 POD_LABELS = ("pod", "kubernetes_pod_name")
 VIEW = ("job", "prometheus", "prometheus_replica", "replica")
 """Labels that differ where one process is scraped twice, by two jobs or by two replicas of a Prometheus."""
-LOOKBACK = 300.0
+COUNTED = 120.0
+"""Seconds whose scrapes are counted, to know the interval between them."""
 MISSED, SLACK = 2.5, 5.0
 """A process is dead after so many intervals, and some seconds, without a scrape."""
 LONGEST = 60.0
@@ -122,9 +123,9 @@ class PrometheusMetrics:
                 f"{self._api.name} has no metrics of {dialect.title} ({dialect.sign.metric})",
                 f"{dialect.remedy}, and see that the Prometheus scrapes it. metrics.gateway names another gateway.",
             )
-        counts = " or ".join(f"count_over_time({sign}[{LOOKBACK:.0f}s]{_offset(ago)})" for sign in signs)
+        counts = " or ".join(f"count_over_time({sign}[{COUNTED:.0f}s]{_offset(ago)})" for sign in signs)
         for labels, _, count in self._api.vector(counts):
-            self._learn(_source(labels), LOOKBACK / max(count, 1.0))
+            self._learn(_source(labels), COUNTED / max(count, 1.0))
         ages = [(labels, now - at) for labels, now, at in seen if math.isfinite(at)]
         for labels, _, at in seen:
             self._see(_source(labels), at)

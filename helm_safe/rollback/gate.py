@@ -18,6 +18,7 @@ from helm_safe.model.judging import Floors, Judgement, floors_of, judge
 from helm_safe.model.looks import Looks, alpha_of
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import Step
+from helm_safe.model.policy import Resolved
 from helm_safe.model.traffic import Window
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
@@ -25,6 +26,7 @@ from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.queries import Asking
 from helm_safe.rollback.traffic import look
+from helm_safe.rollback.waiting import answer, begin_waiting
 from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
@@ -36,6 +38,13 @@ SOONEST = 1 / 3
 TESTS = 5  # of one pair at one look: the floors of errors and durations, errors beside, slow answers beside in two ways
 SILENCE = 20.0  # seconds after which a gate is told of even though its words are the same
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
+
+
+def idle_after(settings: Resolved) -> float:
+    """Seconds without a request after which nobody is taken to be there: a system that learns late knows late."""
+    if settings.value("metrics.provider") == "scrape":
+        return IDLE
+    return SCRAPED + (settings.value("metrics.lag") or 0.0)
 
 
 @dataclass
@@ -144,6 +153,9 @@ class Gate:
             return self._failed()
         if self._promotions() > self.promoted:
             return self._passed(f"{self._words()}; promoted by a person")
+        by = answer(self.run, self.step)
+        if by:
+            return self._passed(f"{self._words()}; approved by {by}")
         if self._enough():
             return self._passed(self._words())
         if self._starved():
@@ -168,8 +180,7 @@ class Gate:
     def _starved(self) -> bool:
         """Whether users send too few requests for a decision in time, and nothing else stands open."""
         nobody = self.counters.actual is None
-        scraped = SCRAPED if self.run.settings.resolved.value("metrics.url") else IDLE
-        patience = min(self.bake, scraped) if nobody else self.bake
+        patience = min(self.bake, idle_after(self.run.settings.resolved)) if nobody else self.bake
         open_ = [each for each in self.judgements if each.verdict is not Verdict.PASS]
         if self.waited < patience or self.health.verdict is not Verdict.PASS or self.counters.doubt or not open_:
             return False
@@ -203,6 +214,7 @@ class Gate:
         if self.asked:
             return
         self.asked = True
+        begin_waiting(self.run, self.step, f"the gate at {self.share:g} % is passed without enough requests", None)
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
         told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, "
         told += (
