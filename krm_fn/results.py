@@ -1,0 +1,59 @@
+"""Results of a run: as entries of a ResourceList, and as lines for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from helm_safe.core.findings import Finding, Severity
+from helm_safe.core.objects import Object
+from helm_safe.core.printable import printable
+from krm_fn.function import Result
+from krm_fn.items import Item, Items, path_text
+
+
+def additions(items: Items) -> list[Result]:
+    """One result of severity info per addition to an item."""
+    return [
+        Result(
+            Finding("KRM-100", Severity.INFO, f"{path_text(change.path)} was added", str(item), path_text(change.path)),
+            item,
+            change.value,
+        )
+        for item in items
+        for change in item.changes
+    ]
+
+
+def to_json(result: Result) -> Object:
+    """The entry that the KRM specification defines."""
+    finding, item = result.finding, result.item
+    entry: dict[str, Any] = {"message": _message(finding), "severity": finding.severity.value}
+    if item is not None and item.name:
+        entry["resourceRef"] = _reference(item)
+        if finding.field:
+            entry["field"] = {"path": finding.field}
+            if result.proposed is not None:
+                entry["field"]["proposedValue"] = result.proposed
+        if item.file:
+            entry["file"] = {"path": item.file}
+    entry["tags"] = {"check": finding.check}
+    return entry
+
+
+def line(result: Result) -> str:
+    """One line for people: "warning: Deployment/web spec.template…: what is wrong [PROBE-001]"."""
+    finding, item = result.finding, result.item
+    file = f"{item.file}: " if item is not None and item.file else ""
+    place = " ".join(part for part in (finding.object, finding.field) if part)
+    return printable(
+        f"{file}{finding.severity.value}: {place}{': ' if place else ''}{_message(finding)} [{finding.check}]"
+    )
+
+
+def _message(finding: Finding) -> str:
+    return f"{finding.message} {finding.remediation}".strip()
+
+
+def _reference(item: Item) -> dict[str, str]:
+    reference = {"apiVersion": item.gvk.api_version, "kind": item.kind, "name": item.name}
+    return {**reference, "namespace": item.namespace} if item.namespace else reference
