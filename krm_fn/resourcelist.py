@@ -88,7 +88,7 @@ def read(text: str) -> Input:
 
 def read_stream(text: str) -> Input:
     """A plain stream of documents, as `kustomize build` prints it. Lists are taken apart, empty ones left alone."""
-    edits = Edits(text)
+    edits = Edits(text, sort=True)
     items = Items()
     for number, document in enumerate(_parse(text), 1):
         if document is not None:

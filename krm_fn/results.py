@@ -15,7 +15,7 @@ def additions(items: Items) -> list[Result]:
     """One result of severity info per addition to an item."""
     return [
         Result(
-            Finding("KRM-100", Severity.INFO, f"{path_text(change.path)} was added", str(item), path_text(change.path)),
+            Finding("KRM-100", Severity.INFO, f"{change.path[-1]} was added.", str(item), path_text(change.path)),
             item,
             change.value,
         )

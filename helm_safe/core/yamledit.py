@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from helm_safe.core.yamlio import YamlError, dump
-from helm_safe.core.yamltext import Map, Seq
+from helm_safe.core.yamltext import Map, Seq, key_places
 
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
+_REMARK = re.compile(r"(?:[ \t]*(?:\r\n|[\r\n]))*( *)#[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n]|\Z)")
+_WORD = re.compile(r"[A-Za-z]{3,}[A-Za-z0-9]*")
+_WORDS = {"true", "false", "null", "yes", "off", "nan", "inf"}
 
 
 class NoPlace(ValueError):
@@ -26,10 +31,14 @@ class _Splice(NamedTuple):
 
 
 class Edits:
-    """Additions to one text. Values in memory change at once, the text when it is asked for."""
+    """Additions to one text. Values in memory change at once, the text when it is asked for.
 
-    def __init__(self, text: str) -> None:
+    sort: in mappings whose keys are sorted, as Kustomize writes them, put what is added in order too; else at the end.
+    """
+
+    def __init__(self, text: str, *, sort: bool = False) -> None:
         self.text = text
+        self._sort = sort
         self._added: dict[int, tuple[Map, dict[str, Any]]] = {}
         self._appended: dict[int, tuple[Seq, list[Any]]] = {}
         self._blocks: dict[str, str] = {}
@@ -57,42 +66,79 @@ class Edits:
 
     def apply(self) -> str:
         """The text with everything that was added; the same text when nothing was."""
-        splices = [self._mapping(owner, added) for owner, added in self._added.values()]
-        splices += [self._list(owner, added) for owner, added in self._appended.values()]
         parts, at = [], 0
-        for position, _, text in sorted(splices):
+        for position, _, text in sorted(self._splices()):
             parts += [self.text[at:position], text]
             at = position
         return "".join([*parts, self.text[at:]])
+
+    def _splices(self) -> Iterator[_Splice]:
+        for owner, added in self._added.values():
+            if owner.flow:
+                plain = not self.text.startswith('"', self._next(owner.start.index + 1))
+                yield self._flow(owner, _flow_pairs(added, plain=plain), len(added))
+            elif self._sort and _is_sorted(key for key in owner if key not in added):
+                yield from self._in_order(owner, added)
+            else:
+                yield self._block(owner, added, (-owner.start.column, 1))
+        for each, values in self._appended.values():
+            if each.flow:
+                yield self._flow(each, ", ".join(_json(value) for value in values), len(values))
+            else:
+                yield self._block(each, values, (-each.start.column, 0))
 
     def _in_place(self, owner: Map) -> bool:
         """An implicit mapping (`[a: b]`) has no braces to add to."""
         return not owner.flow or self.text[owner.start.index] == "{"
 
-    def _mapping(self, owner: Map, added: dict[str, Any]) -> _Splice:
-        if owner.flow:
-            return self._flow(owner, ", ".join(f"{_json(key)}: {_json(value)}" for key, value in added.items()), added)
-        return self._block(owner, added, (-owner.start.column, 1))
+    def _next(self, position: int) -> int:
+        while self.text[position : position + 1].isspace():
+            position += 1
+        return position
 
-    def _list(self, owner: Seq, added: list[Any]) -> _Splice:
-        if owner.flow:
-            return self._flow(owner, ", ".join(_json(value) for value in added), added)
-        return self._block(owner, added, (-owner.start.column, 0))
-
-    def _flow(self, owner: Map | Seq, text: str, added: dict[str, Any] | list[Any]) -> _Splice:
+    def _flow(self, owner: Map | Seq, text: str, count: int) -> _Splice:
         """Right behind the opening bracket, where nothing can be in the way."""
         position = owner.start.index + 1
-        more = len(owner) > len(added)
+        more = len(owner) > count
         blank = " " if more and not self.text[position].isspace() else ""
         return _Splice(position, (0, 0), f"{text}{',' if more else ''}{blank}")
 
+    def _in_order(self, owner: Map, added: dict[str, Any]) -> Iterator[_Splice]:
+        """Each key before the first one that is greater."""
+        places = key_places(self.text, owner, self._end(owner) or len(self.text))
+        later: dict[str, Any] = {}
+        for number, key in enumerate(sorted(added)):
+            body = {key: _sorted(added[key])}
+            greater = next((place for name, place in places if name > key), None)
+            if greater is None or self._remark_above(greater):
+                later.update(body)
+            else:
+                yield self._before(greater, owner.start.column, body)._replace(order=(0, number))
+        if later:
+            yield self._block(owner, later, (-owner.start.column, 1))
+
+    def _remark_above(self, position: int) -> bool:
+        """Whether a remark stands above a key: nothing may come between them."""
+        return self._is_remark(self.text.rfind("\n", 0, position) + 1)
+
+    def _is_remark(self, position: int) -> bool:
+        """Whether the line that ends here is nothing but a remark."""
+        end = max(position - 1, 0)
+        return self.text[self.text.rfind("\n", 0, end) + 1 : end].lstrip().startswith("#")
+
+    def _before(self, position: int, column: int, added: Any) -> _Splice:
+        """In front of a key or item, whose indentation moves behind what is added."""
+        body = self._rendered(added, column)[column:]
+        return _Splice(position, (0, 0), f"{body}{self._newline}{' ' * column}")
+
     def _block(self, owner: Map | Seq, added: Any, order: tuple[int, int]) -> _Splice:
         column = owner.start.column
+        position = self._end(owner)
+        if position is None:
+            return self._before(owner.start.index, column, added)
         body = self._rendered(added, column)
-        position = self._end(owner.last)
-        if position is None:  # before the first key or item, whose indentation moves behind what is added
-            start: int = owner.start.index
-            return _Splice(start, order, body[column:] + self._newline + " " * column)
+        if self._is_remark(position):
+            body = self._newline + body  # else the remark would be taken for one about what is added
         if position and self.text[position - 1] in _BREAKS:
             return _Splice(position, order, body + self._newline)
         return _Splice(position, order, self._newline + body)
@@ -105,16 +151,23 @@ class Edits:
             self._blocks[key] = self._newline.join(" " * column + line if line else line for line in lines)
         return self._blocks[key]
 
-    def _end(self, last: Any) -> int | None:
-        """Behind the line on which a mapping ends; None where that place is not sure."""
-        mark = last.end_mark
+    def _end(self, owner: Map | Seq) -> int | None:
+        """Behind the last line of a block, and the remarks indented like it; None where that place is not sure."""
+        mark = owner.last.end_mark
         position: int = mark.index
-        if getattr(last, "style", None) in ("|", ">"):
+        if getattr(owner.last, "style", None) in ("|", ">"):
             return position if mark.column == 0 else None
-        if last.start_mark.index == position and self.text[position - 1 : position] not in (":", "-"):
+        if owner.last.start_mark.index == position and self.text[position - 1 : position] not in (":", "-"):
             return None
         found = _BREAK.search(self.text, position)
-        return found.end() if found else len(self.text)
+        return self._behind_remarks(found.end(), owner.start.column) if found else len(self.text)
+
+    def _behind_remarks(self, position: int, column: int) -> int:
+        while True:
+            remark = _REMARK.match(self.text, position)
+            if remark is None or len(remark[1]) < column or column == 0:
+                return position
+            position = remark.end()
 
 
 def without_places(value: Any) -> Any:
@@ -122,6 +175,36 @@ def without_places(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: without_places(item) for key, item in value.items()}
     return [without_places(item) for item in value] if isinstance(value, list) else value
+
+
+def _is_sorted(keys: Iterator[str]) -> bool:
+    return all(one < other for one, other in pairwise(keys))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
+
+
+def _flow_pairs(pairs: dict[str, Any], *, plain: bool) -> str:
+    return ", ".join(
+        f"{_flow_word(key, plain=plain)}: {_flow_text(value, plain=plain)}" for key, value in pairs.items()
+    )
+
+
+def _flow_text(value: Any, *, plain: bool) -> str:
+    if isinstance(value, dict):
+        return f"{{{_flow_pairs(value, plain=plain)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(_flow_text(item, plain=plain) for item in value)}]"
+    return _flow_word(value, plain=plain)
+
+
+def _flow_word(value: Any, *, plain: bool) -> str:
+    """Quoted as JSON has it, or bare where everything around is bare and nobody can take it for something else."""
+    bare = plain and isinstance(value, str) and _WORD.fullmatch(value) and value.lower() not in _WORDS
+    return value if bare else _json(value)
 
 
 def _json(value: Any) -> str:

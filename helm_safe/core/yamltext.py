@@ -7,6 +7,7 @@ byte for byte. Scalars are read as `yamlio` reads them; keys are text as written
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -201,6 +202,34 @@ class _Reader:
     def _problem(self, problem: str, event: Any, cont: Any) -> YamlError:
         mark = event.start_mark
         return YamlError(f"{problem}{_where(self.stack, cont)}", mark.line + 1, mark.column + 1)
+
+
+def key_places(text: str, owner: Map, end: int) -> list[tuple[str, int]]:
+    """The keys of a block mapping and the positions of their first characters; `end`: the end of its last line."""
+    column, start = owner.start.column, owner.start.index
+    loader = Loader(" " * column + text[start:end])
+    try:
+        return [(name, start + index - column) for name, index in _keys(loader)]
+    finally:
+        loader.dispose()
+
+
+def _keys(loader: Any) -> Iterator[tuple[str, int]]:
+    """The keys of the first mapping of a stream of events, with the positions of their first characters."""
+    depth, is_key = 0, True
+    while True:
+        event = loader.get_event()
+        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
+            depth, is_key = depth - 1, True
+            if depth == 0:
+                return
+        elif depth == 1 and isinstance(event, (ScalarEvent, AliasEvent)):
+            if is_key and isinstance(event, ScalarEvent):
+                mark: Any = event.start_mark
+                yield event.value, mark.index
+            is_key = not is_key
 
 
 def _where(stack: list[tuple[Any, Any, str | None]], cont: Any) -> str:
