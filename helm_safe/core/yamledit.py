@@ -14,6 +14,10 @@ from helm_safe.core.yamltext import Map, Seq, key_places
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 _REMARK = re.compile(r"(?:[ \t]*(?:\r\n|[\r\n]))*( *)#[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n]|\Z)")
+_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # JSON takes these as they are, YAML does not
+_TABS = re.compile(
+    r" *\t[ \t]*(?:#[^\r\n\x85\u2028\u2029]*)?(?:\r\n|[\r\n]|\Z)"
+)  # a line that only a plain scalar may have behind it
 _WORD = re.compile(r"[A-Za-z]{3,}[A-Za-z0-9]*")
 _WORDS = {"true", "false", "null", "yes", "off", "nan", "inf"}
 
@@ -58,11 +62,12 @@ class Edits:
         owner[key] = value
 
     def append(self, owner: Seq, value: Any) -> None:
-        """Add a last item to a list of the text. Raises NoPlace."""
+        """Add an item to a list of the text: at the end of a block, in front within brackets. Raises NoPlace."""
         if owner.start is None:
             raise NoPlace("list")
-        self._appended.setdefault(id(owner), (owner, []))[1].append(value)
-        owner.append(value)
+        values = self._appended.setdefault(id(owner), (owner, []))[1]
+        owner.insert(len(values) if owner.flow else len(owner), value)
+        values.append(value)
 
     def apply(self) -> str:
         """The text with everything that was added; the same text when nothing was."""
@@ -113,7 +118,7 @@ class Edits:
             if greater is None or self._remark_above(greater):
                 later.update(body)
             else:
-                yield self._before(greater, owner.start.column, body)._replace(order=(0, number))
+                yield self._before(greater, owner.start.column, body)._replace(order=(0, 2 + number))
         if later:
             yield self._block(owner, later, (-owner.start.column, 1))
 
@@ -139,7 +144,7 @@ class Edits:
         body = self._rendered(added, column)
         if self._is_remark(position):
             body = self._newline + body  # else the remark would be taken for one about what is added
-        if position and self.text[position - 1] in _BREAKS:
+        if self.text[position - 1 : position] in _BREAKS:
             return _Splice(position, order, body + self._newline)
         return _Splice(position, order, self._newline + body)
 
@@ -147,7 +152,7 @@ class Edits:
         """The block, indented, without a last line break. The same defaults go into many objects: kept."""
         key = f"{column}{added!r}"
         if key not in self._blocks:
-            lines = dump(added).removesuffix("\n").split("\n")
+            lines = dump(added).removesuffix("...\n").removesuffix("\n").split("\n")
             self._blocks[key] = self._newline.join(" " * column + line if line else line for line in lines)
         return self._blocks[key]
 
@@ -164,8 +169,9 @@ class Edits:
 
     def _behind_remarks(self, position: int, column: int) -> int:
         while True:
-            remark = _REMARK.match(self.text, position)
-            if remark is None or len(remark[1]) < column or column == 0:
+            tabs = _TABS.match(self.text, position)
+            remark = tabs or _REMARK.match(self.text, position)
+            if remark is None or (not tabs and (column == 0 or len(remark[1]) < column)):
                 return position
             position = remark.end()
 
@@ -209,6 +215,7 @@ def _flow_word(value: Any, *, plain: bool) -> str:
 
 def _json(value: Any) -> str:
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
     except (TypeError, ValueError) as error:
         raise YamlError(f"cannot be written: {error}") from None
