@@ -1,7 +1,5 @@
 """`python -m krm_fn`."""
 
-import sys
+from krm_fn.main import entry
 
-from krm_fn.main import main
-
-sys.exit(main())
+entry()

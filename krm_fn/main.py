@@ -24,7 +24,6 @@ def main(argv: Sequence[str] | None = None, functions: Sequence[Function] | None
     functions: what a config may ask for; ours unless given.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    gc.disable()  # one short life: collecting costs as much again as the work, and frees nothing
     try:
         if functions is None:
             from krm_fn.functions import known_functions
@@ -41,6 +40,14 @@ def main(argv: Sequence[str] | None = None, functions: Sequence[Function] | None
     except Exception as error:  # noqa: BLE001 - the one boundary: a traceback helps nobody inside a build
         place = _place(error)
         return _tell(f"an error inside of the function at {place}: {type(error).__name__}. Please report it.", INTERNAL)
+
+
+def entry() -> None:
+    """The program helm-safe-krm. It lives short: collecting garbage, also at its end, costs as much as the work."""
+    gc.disable()
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _dispatch(arguments: list[str], functions: Sequence[Function]) -> Outcome:
@@ -98,7 +105,3 @@ def _place(error: BaseException) -> str:
         trace = trace.tb_next
     code = trace.tb_frame.f_code if trace else None
     return f"{os.path.basename(code.co_filename)}:{trace.tb_lineno}" if code and trace else "?"  # noqa: PTH119 - pathlib costs start-up
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -11,6 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    import gc
+
     from krm_fn.main import main
 
+    gc.disable()  # it reads, adds and ends
     return main(args.words)

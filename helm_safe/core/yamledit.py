@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -214,6 +213,8 @@ def _flow_word(value: Any, *, plain: bool) -> str:
 
 
 def _json(value: Any) -> str:
+    import json  # only flow style needs it, and start-up is a budget
+
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
