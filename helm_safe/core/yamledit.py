@@ -7,18 +7,15 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from helm_safe.core.yamlio import YamlError, dump
+from helm_safe.core.yamlstyle import block, flow, pairs
 from helm_safe.core.yamltext import Map, Seq, key_places
 
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 _REMARK = re.compile(r"(?:[ \t]*(?:\r\n|[\r\n]))*( *)#[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n]|\Z)")
-_UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # JSON takes these as they are, YAML does not
 _TABS = re.compile(
     r" *\t[ \t]*(?:#[^\r\n\x85\u2028\u2029]*)?(?:\r\n|[\r\n]|\Z)"
 )  # a line that only a plain scalar may have behind it
-_WORD = re.compile(r"[A-Za-z]{3,}[A-Za-z0-9]*")
-_WORDS = {"true", "false", "null", "yes", "off", "nan", "inf"}
 
 
 class NoPlace(ValueError):
@@ -79,15 +76,15 @@ class Edits:
     def _splices(self) -> Iterator[_Splice]:
         for owner, added in self._added.values():
             if owner.flow:
-                plain = not self.text.startswith('"', self._next(owner.start.index + 1))
-                yield self._flow(owner, _flow_pairs(added, plain=plain), len(added))
+                bare = not self.text.startswith('"', self._next(owner.start.index + 1))
+                yield self._flow(owner, pairs(added, bare=bare), len(added))
             elif self._sort and _is_sorted(key for key in owner if key not in added):
                 yield from self._in_order(owner, added)
             else:
                 yield self._block(owner, added, (-owner.start.column, 1))
         for each, values in self._appended.values():
             if each.flow:
-                yield self._flow(each, ", ".join(_json(value) for value in values), len(values))
+                yield self._flow(each, ", ".join(flow(value, bare=False) for value in values), len(values))
             else:
                 yield self._block(each, values, (-each.start.column, 0))
 
@@ -151,8 +148,7 @@ class Edits:
         """The block, indented, without a last line break. The same defaults go into many objects: kept."""
         key = f"{column}{added!r}"
         if key not in self._blocks:
-            lines = dump(added).removesuffix("...\n").removesuffix("\n").split("\n")
-            self._blocks[key] = self._newline.join(" " * column + line if line else line for line in lines)
+            self._blocks[key] = self._newline.join(" " * column + line if line else line for line in block(added))
         return self._blocks[key]
 
     def _end(self, owner: Map | Seq) -> int | None:
@@ -190,33 +186,3 @@ def _sorted(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _sorted(value[key]) for key in sorted(value)}
     return [_sorted(item) for item in value] if isinstance(value, list) else value
-
-
-def _flow_pairs(pairs: dict[str, Any], *, plain: bool) -> str:
-    return ", ".join(
-        f"{_flow_word(key, plain=plain)}: {_flow_text(value, plain=plain)}" for key, value in pairs.items()
-    )
-
-
-def _flow_text(value: Any, *, plain: bool) -> str:
-    if isinstance(value, dict):
-        return f"{{{_flow_pairs(value, plain=plain)}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(_flow_text(item, plain=plain) for item in value)}]"
-    return _flow_word(value, plain=plain)
-
-
-def _flow_word(value: Any, *, plain: bool) -> str:
-    """Quoted as JSON has it, or bare where everything around is bare and nobody can take it for something else."""
-    bare = plain and isinstance(value, str) and _WORD.fullmatch(value) and value.lower() not in _WORDS
-    return value if bare else _json(value)
-
-
-def _json(value: Any) -> str:
-    import json  # only flow style needs it, and start-up is a budget
-
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        return _UNSEEN.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
-    except (TypeError, ValueError) as error:
-        raise YamlError(f"cannot be written: {error}") from None
