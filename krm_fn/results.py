@@ -6,7 +6,6 @@ from typing import Any
 
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object
-from helm_safe.core.printable import printable
 from krm_fn.function import Result
 from krm_fn.items import Item, Items, path_text
 
@@ -42,6 +41,8 @@ def to_json(result: Result) -> Object:
 
 def line(result: Result) -> str:
     """One line for people: "warning: Deployment/web spec.template…: what is wrong [PROBE-001]"."""
+    from helm_safe.core.printable import printable  # start-up is a budget, and most runs have nothing to say
+
     finding, item = result.finding, result.item
     file = f"{item.file}: " if item is not None and item.file else ""
     place = " ".join(part for part in (finding.object, finding.field) if part)

@@ -39,6 +39,10 @@ def word(value: Any, pattern: re.Pattern[str] = _BARE) -> str:
     """A scalar: bare where nobody can take it for something else, otherwise as JSON has it."""
     if isinstance(value, str) and pattern.fullmatch(value) and plain(value) == value and value not in _OLD_BOOLEANS:
         return value
+    if value is None or value is True or value is False:
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return str(value)
     import json  # start-up is a budget
 
     try:
