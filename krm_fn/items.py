@@ -34,18 +34,15 @@ class Change:
 class Item:
     """One object. `data`: its content, to be read only; `index`: its position; `where`: the same for people."""
 
-    __slots__ = ("_edits", "changes", "data", "index", "where")
+    __slots__ = ("_edits", "changes", "data", "gvk", "index", "where")
 
     def __init__(self, data: Object, index: int, edits: Edits, where: str = "") -> None:
         self.data = data
+        self.gvk: Gvk = gvk_of(data)
         self.index = index
         self.where = where or f"items[{index}]"
         self.changes: list[Change] = []
         self._edits = edits
-
-    @property
-    def gvk(self) -> Gvk:
-        return gvk_of(self.data)
 
     @property
     def kind(self) -> str:
@@ -84,10 +81,10 @@ class Item:
         _refuse_internal(path)
         owner: Any = self.data
         for depth, key in enumerate(path[:-1]):
-            below = dig(owner, key)
-            if below is None:
+            try:
+                owner = owner[key]
+            except (KeyError, IndexError, TypeError):
                 return self._add(owner, path[: depth + 1], _nested(path[depth + 1 :], value))
-            owner = below
         return self._add(owner, path, value)
 
     def _add(self, owner: Any, path: Path, value: Any) -> bool:

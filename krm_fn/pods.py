@@ -20,9 +20,9 @@ _SIDECAR_NAMES = re.compile(
     r"|.*-sidecar|sidecar-.*|sidecar|.*-exporter"
 )
 _SIDECAR_IMAGES = re.compile(
-    r"(?:^|/)(?:proxyv2|proxy-init|envoy|linkerd[^/:]*|cloud-sql-proxy|gce-proxy|fluent-bit|fluentd|filebeat|promtail"
-    r"|vector|opentelemetry-collector[^/:]*|daprd|vault|oauth2-proxy|kube-rbac-proxy|configmap-reload|[^/:]*-exporter"
-    r"|prometheus-config-reloader|k8s-sidecar|git-sync)(?:[:@]|$)"
+    r"proxyv2|proxy-init|envoy|linkerd.*|cloud-sql-proxy|gce-proxy|fluent-bit|fluentd|filebeat|promtail|vector"
+    r"|opentelemetry-collector.*|daprd|vault|oauth2-proxy|kube-rbac-proxy|configmap-reload|.*-exporter"
+    r"|prometheus-config-reloader|k8s-sidecar|git-sync"
 )
 
 
@@ -77,8 +77,8 @@ def workloads(items: Items, further: Iterable[Mapping[str, Any]] = ()) -> Iterat
 
 def is_sidecar(container: Mapping[str, Any]) -> bool:
     """A container that somebody else wrote and that knows how to be probed: a proxy, a log shipper, an exporter."""
-    image = str(container.get("image") or "")
-    return bool(_SIDECAR_NAMES.fullmatch(container_name(container)) or _SIDECAR_IMAGES.search(image))
+    image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return bool(_SIDECAR_NAMES.fullmatch(container_name(container)) or _SIDECAR_IMAGES.fullmatch(image))
 
 
 def _template_path(item: Item, kinds: Mapping[tuple[str, str], tuple[str, ...]]) -> Path | None:

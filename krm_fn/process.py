@@ -29,9 +29,8 @@ def process(text: str, functions: Sequence[Function]) -> Outcome:
     """Run the function that a ResourceList's functionConfig asks for. Raises KrmError."""
     source = read(text)
     results = _run(source, source.config, functions)
-    if source.orchestrator is not Orchestrator.KUSTOMIZE:
-        return _outcome(source, results, in_list=True)
-    return _outcome(source, results)
+    kustomize = source.orchestrator is Orchestrator.KUSTOMIZE
+    return _outcome(source, results, quiet=kustomize, in_list=not kustomize)
 
 
 def process_stream(text: str, config: Any, functions: Sequence[Function]) -> Outcome:
@@ -49,7 +48,7 @@ def _run(source: Input, config: Any, functions: Sequence[Function]) -> list[Resu
         raise OutputError(f"{function.kind} lost or invented items: {count} came in, {len(source.items)} are left")
     for obj in call.created:
         source.create(obj)
-    return [*call.results, *additions(source.items)]
+    return call.results
 
 
 def _guarded(run: Callable[[Call], None], call: Call) -> None:
@@ -61,7 +60,9 @@ def _guarded(run: Callable[[Call], None], call: Call) -> None:
         sys.stdout = stdout
 
 
-def _outcome(source: Input, results: list[Result], *, in_list: bool = False) -> Outcome:
+def _outcome(source: Input, results: list[Result], *, quiet: bool = False, in_list: bool = False) -> Outcome:
+    """quiet: nobody asks what was added."""
+    results = results if quiet else [*results, *additions(source.items)]
     told = tuple(line(each) for each in results if each.finding.severity in _TOLD)
     if any(each.finding.blocks for each in results):
         return Outcome("", told, FOUND, tuple(results))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from helm_safe.core.objects import Object, annotations_of, dig, gvk_of, name_of
+from helm_safe.core.objects import Object, annotations_of
 from helm_safe.core.yamledit import Edits
 from helm_safe.core.yamlio import YamlError, dump
 from helm_safe.core.yamltext import Map, Seq, parse
@@ -111,6 +111,12 @@ def _parse(text: str) -> list[Any]:
         raise InputError(f"the input is not readable YAML: {error}") from None
 
 
+def _lacking(data: Map) -> str:
+    """The first field that every object has and this one has not."""
+    fields = (field for field in ("apiVersion", "kind") if not isinstance(data.get(field), str) or not data[field])
+    return next(fields, "metadata.name" if isinstance(data.get("metadata"), dict) else "metadata")
+
+
 def _check_kind(root: Map) -> None:
     version, kind = root.get("apiVersion"), root.get("kind")
     if kind != "ResourceList":
@@ -123,13 +129,9 @@ def _check_kind(root: Map) -> None:
 def _item(data: Any, index: int, edits: Edits, where: str) -> Item:
     if not isinstance(data, Map):
         raise InputError(f"{where}: an object is expected, not {'null' if data is None else type(data).__name__}")
-    gvk = gvk_of(data)
-    named = f"{where} ({gvk.kind or 'no kind'})"
-    for field in ("apiVersion", "kind"):
-        if not isinstance(data.get(field), str) or not data[field]:
-            raise InputError(f"{named}: {field} is missing")
-    if not isinstance(data.get("metadata"), dict):
-        raise InputError(f"{named}: metadata is missing")
-    if not name_of(data) and not dig(data, "metadata", "generateName"):
-        raise InputError(f"{named}: metadata.name is missing")
+    metadata = data.get("metadata")
+    named = isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
+    typed = all(isinstance(data.get(field), str) and data[field] for field in ("apiVersion", "kind"))
+    if not typed or not named:
+        raise InputError(f"{where} ({data.get('kind') or 'no kind'}): {_lacking(data)} is missing")
     return Item(data, index, edits, where)

@@ -90,6 +90,8 @@ def _pair(container: Object, stack: Stack | None) -> tuple[Object, Object] | Non
     for field in (LIVENESS, READINESS, STARTUP):
         get = dig(container, field, "httpGet")
         path = str(dig(get, "path") or "")
+        if not path:
+            continue
         for live, ready in pairs:
             end = next((each for each in (live, ready) if path.endswith(each)), None)
             if end is not None:

@@ -21,6 +21,8 @@ _UNREADABLE = ""
 
 def spring_endpoints(container: Object, serving: str | int | None) -> tuple[Object, Object] | None:
     """(liveness, readiness); None where they are not declared, not exposed, behind TLS, or their port is unknown."""
+    if not _mentioned(container):
+        return None
     said = _settings(container)
     if not any(said.get(key, "").lower() == "true" for key in _ENABLED) or not _exposed(said):
         return None
@@ -32,6 +34,12 @@ def spring_endpoints(container: Object, serving: str | int | None) -> tuple[Obje
     port, base = place
     live, ready = (f"{base}/health/{word}" for word in ("liveness", "readiness"))
     return {"httpGet": {"path": live, "port": port}}, {"httpGet": {"path": ready, "port": port}}
+
+
+def _mentioned(container: Object) -> bool:
+    """A quick look first: most containers say nothing of it."""
+    said = f"{container.get('env')}{container.get('args')}{container.get('command')}"
+    return "PROBES_ENABLED" in said or "probes.enabled" in said
 
 
 def _exposed(said: dict[str, str]) -> bool:
