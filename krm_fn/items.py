@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Gvk, Object, annotations_of, dig, gvk_of, labels_of, name_of, namespace_of
 from helm_safe.core.yamledit import Edits, NoPlace, without_places
@@ -21,14 +21,12 @@ _INTERNAL = (
 )
 
 
-class Change:
-    """One addition: `path` is where the first new key stands."""
+class Change(NamedTuple):
+    """One change: where the first new, exchanged or removed key stands, its new value, and a word for people."""
 
-    __slots__ = ("path", "value")
-
-    def __init__(self, path: Path, value: Any) -> None:
-        self.path = path
-        self.value = value
+    path: Path
+    value: Any
+    done: str
 
 
 class Item:
@@ -78,25 +76,50 @@ class Item:
 
         Raises NoPlace where the text cannot take it (repeated by an alias), OutputError for internal annotations.
         """
+        owner, way = self._owner(path)
+        if way == path and way[-1] in owner:
+            return False
+        self._write(owner, way, without_places(_nested(path[len(way) :], value)))
+        return True
+
+    def set(self, path: Path, value: Any) -> bool:
+        """Give a value to a path whatever stands there; False where it has that value already. Raises like `add`."""
+        owner, way = self._owner(path)
+        if way == path and way[-1] in owner and owner[way[-1]] == value:
+            return False
+        self._write(owner, way, without_places(_nested(path[len(way) :], value)))
+        return True
+
+    def remove(self, path: Path) -> bool:
+        """Take a key out; False where there is none. Raises like `add`."""
+        owner, way = self._owner(path)
+        if way != path or way[-1] not in owner:
+            return False
+        self._edits.remove(owner, str(way[-1]))
+        self.changes.append(Change(path, None, "removed"))
+        return True
+
+    def _owner(self, path: Path) -> tuple[Any, Path]:
+        """The mapping that has to change for a path, and how much of the path leads to a key of it."""
         _refuse_internal(path)
         owner: Any = self.data
-        for depth, key in enumerate(path[:-1]):
+        for depth, key in enumerate(path):
             try:
-                owner = owner[key]
+                below = owner[key] if depth + 1 < len(path) else None
             except (KeyError, IndexError, TypeError):
-                return self._add(owner, path[: depth + 1], _nested(path[depth + 1 :], value))
-        return self._add(owner, path, value)
+                below = None
+            if below is None:
+                if not isinstance(owner, dict) or not isinstance(key, str):
+                    raise NoPlace(path_text(path))
+                return owner, path[: depth + 1]
+            owner = below
+        raise NoPlace("an empty path")
 
-    def _add(self, owner: Any, path: Path, value: Any) -> bool:
-        key = path[-1]
-        if not isinstance(owner, dict) or not isinstance(key, str):
-            raise NoPlace(path_text(path))
-        if key in owner:
-            return False
-        value = without_places(value)
-        self._edits.add(owner, key, value)
-        self.changes.append(Change(path, value))
-        return True
+    def _write(self, owner: Any, path: Path, value: Any) -> None:
+        key = str(path[-1])
+        done = "changed" if key in owner else "added"
+        (self._edits.replace if key in owner else self._edits.add)(owner, key, value)
+        self.changes.append(Change(path, value, done))
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from helm_safe.core.objects import Object, annotations_of
+from helm_safe.core.objects import Object, annotations_of, gvk_of, name_of, namespace_of
 from helm_safe.core.yamledit import Edits
 from helm_safe.core.yamlio import YamlError, dump
 from helm_safe.core.yamltext import Map, Seq, parse
@@ -16,6 +16,9 @@ VERSIONS = ("config.kubernetes.io/v1", "config.kubernetes.io/v1beta1")
 KUSTOMIZE_ID = "kustomize.config.k8s.io/id"
 FUNCTION = "config.kubernetes.io/function"
 
+READ_BACK = 256 * 1024
+"""Characters up to which the output is read again before it is written. What was only added to a larger one is not."""
+
 
 class Orchestrator(Enum):
     """Who calls decides where results go: Kustomize drops those of a ResourceList, kpt shows them."""
@@ -25,12 +28,12 @@ class Orchestrator(Enum):
 
 
 class Input:
-    """What came in: the text, the objects in it, the config, and what is added on the way out."""
+    """What came in: the text, the objects in it, the config, and what is changed on the way out."""
 
-    def __init__(self, text: str, items: Items, edits: Edits, root: Map | None = None) -> None:
+    def __init__(self, documents: list[Any], items: Items, edits: Edits, root: Map | None = None) -> None:
         self.items = items
         self.config: Any = root.get("functionConfig") if root else None
-        self._text = text
+        self._documents = documents
         self._edits = edits
         self._root = root
         self._created: list[Object] = []
@@ -44,30 +47,55 @@ class Input:
         return Orchestrator.KUSTOMIZE if called and not from_files else Orchestrator.OTHER
 
     def create(self, obj: Object) -> None:
+        """Add an object to the output. Raises OutputError for one that is incomplete or there already."""
+        lacking = _lacking(obj)
+        same = self.items.find(gvk_of(obj).kind, name_of(obj), namespace_of(obj)) if not lacking else None
+        if lacking or (same and same.gvk.group == gvk_of(obj).group) or obj in self._created:
+            problem = f"has no {lacking}" if lacking else "is there already"
+            raise OutputError(f"the new object {obj.get('kind')}/{name_of(obj)} {problem}")
         self._created.append(obj)
-        if self._root is not None:
+        if self._root is None:
+            return
+        if isinstance(self._root.get("items"), Seq):
             self._edits.append(self._root["items"], obj)
+        elif "items" in self._root:
+            self._edits.replace(self._root, "items", self._created)
+        else:
+            self._edits.add(self._root, "items", self._created)
 
     def add_results(self, results: list[Object]) -> None:
-        """Results go behind those that came in, each once."""
-        if self._root is None or not results:
+        """Results go beside those that came in, each once."""
+        if self._root is None:
             return
         before = self._root.get("results")
-        if before is None:
-            self._edits.add(self._root, "results", results)
+        new = [result for result in results if result not in (before or [])]
+        if not new:
             return
-        for result in results:
-            if result not in before:
+        if isinstance(before, Seq):
+            for result in new:
                 self._edits.append(before, result)
+        elif "results" in self._root:
+            self._edits.replace(self._root, "results", new)
+        else:
+            self._edits.add(self._root, "results", new)
 
     def render(self) -> str:
-        """The output, whole. Raises OutputError when it is not what came in plus what was added."""
+        """The output, whole. Raises OutputError when it does not say what it has to."""
         text = self._edits.apply()
         if self._root is None and self._created:
             text = "---\n".join([text if not text or text.endswith("\n") else f"{text}\n", *map(dump, self._created)])
-        if len(text) < len(self._text):
-            raise OutputError("the output is shorter than the input")
+        if self._edits and (len(text) <= READ_BACK or self._edits.rewrites):
+            self._read_back(text)
         return text
+
+    def _read_back(self, text: str) -> None:
+        try:
+            found = parse(text)
+        except YamlError as error:
+            raise OutputError(f"the output could not be read: {error}. Please report it.") from None
+        meant = self._documents + (self._created if self._root is None else [])
+        if found != meant:
+            raise OutputError("the output would not say what was meant. Please report it.")
 
 
 def read(text: str) -> Input:
@@ -80,20 +108,21 @@ def read(text: str) -> Input:
     if not isinstance(root.get("items"), Seq):
         if root.get("items") is not None:
             raise InputError("items: a list is expected")
-        return Input(text, Items(), Edits(text), root)
+        return Input(documents, Items(), Edits(text), root)
     edits = Edits(text)
     items = Items(_item(data, index, edits, f"items[{index}]") for index, data in enumerate(root["items"]))
-    return Input(text, items, edits, root)
+    return Input(documents, items, edits, root)
 
 
 def read_stream(text: str) -> Input:
     """A plain stream of documents, as `kustomize build` prints it. Lists are taken apart, empty ones left alone."""
     edits = Edits(text, sort=True)
     items = Items()
-    for number, document in enumerate(_parse(text), 1):
+    documents = _parse(text)
+    for number, document in enumerate(documents, 1):
         if document is not None:
             _unpack(document, items, edits, f"document {number}")
-    return Input(text, items, edits)
+    return Input(documents, items, edits)
 
 
 def _unpack(data: Any, items: Items, edits: Edits, where: str) -> None:
@@ -111,10 +140,15 @@ def _parse(text: str) -> list[Any]:
         raise InputError(f"the input is not readable YAML: {error}") from None
 
 
-def _lacking(data: Map) -> str:
-    """The first field that every object has and this one has not."""
-    fields = (field for field in ("apiVersion", "kind") if not isinstance(data.get(field), str) or not data[field])
-    return next(fields, "metadata.name" if isinstance(data.get("metadata"), dict) else "metadata")
+def _lacking(data: Object) -> str:
+    """The first field that every object has and this one has not; empty where it is complete."""
+    for field in ("apiVersion", "kind"):
+        if not isinstance(data.get(field), str) or not data[field]:
+            return field
+    metadata = data.get("metadata")
+    if not isinstance(metadata, dict):
+        return "metadata"
+    return "" if metadata.get("name") or metadata.get("generateName") else "metadata.name"
 
 
 def _check_kind(root: Map) -> None:
@@ -129,9 +163,7 @@ def _check_kind(root: Map) -> None:
 def _item(data: Any, index: int, edits: Edits, where: str) -> Item:
     if not isinstance(data, Map):
         raise InputError(f"{where}: an object is expected, not {'null' if data is None else type(data).__name__}")
-    metadata = data.get("metadata")
-    named = isinstance(metadata, dict) and (metadata.get("name") or metadata.get("generateName"))
-    typed = all(isinstance(data.get(field), str) and data[field] for field in ("apiVersion", "kind"))
-    if not typed or not named:
-        raise InputError(f"{where} ({data.get('kind') or 'no kind'}): {_lacking(data)} is missing")
+    lacking = _lacking(data)
+    if lacking:
+        raise InputError(f"{where} ({data.get('kind') or 'no kind'}): {lacking} is missing")
     return Item(data, index, edits, where)

@@ -7,20 +7,17 @@ from typing import Any
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object
 from krm_fn.function import Result
-from krm_fn.items import Item, Items, path_text
+from krm_fn.items import Change, Item, Items, path_text
 
 
 def additions(items: Items) -> list[Result]:
-    """One result of severity info per addition to an item."""
-    return [
-        Result(
-            Finding("KRM-100", Severity.INFO, f"{change.path[-1]} was added.", str(item), path_text(change.path)),
-            item,
-            change.value,
-        )
-        for item in items
-        for change in item.changes
-    ]
+    """One result of severity info per change of an item."""
+    return [_addition(item, change) for item in items for change in item.changes]
+
+
+def _addition(item: Item, change: Change) -> Result:
+    message, field = f"{change.path[-1]} was {change.done}.", path_text(change.path)
+    return Result(Finding("KRM-100", Severity.INFO, message, str(item), field), item, change.value)
 
 
 def to_json(result: Result) -> Object:

@@ -1,14 +1,15 @@
-"""Additions to a YAML text, gathered and then spliced in at once; see `yamltext`."""
+"""Changes of a YAML text, gathered and then spliced in at once; see `yamltext`."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
+from helm_safe.core.yamlchange import Splice, changes
 from helm_safe.core.yamlstyle import block, flow, pairs
-from helm_safe.core.yamltext import Map, Seq, key_places
+from helm_safe.core.yamltext import Entry, Map, Seq, entries
 
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
@@ -22,16 +23,8 @@ class NoPlace(ValueError):
     """A value that cannot be edited where it stands: it is repeated by an alias, or carries an anchor or a tag."""
 
 
-class _Splice(NamedTuple):
-    """order: at one place what is nested deeper comes first, and items of a list before keys of its mapping."""
-
-    position: int
-    order: tuple[int, int]
-    text: str
-
-
 class Edits:
-    """Additions to one text. Values in memory change at once, the text when it is asked for.
+    """Changes of one text. Values in memory change at once, the text when it is asked for.
 
     sort: in mappings whose keys are sorted, as Kustomize writes them, put what is added in order too; else at the end.
     """
@@ -41,11 +34,17 @@ class Edits:
         self._sort = sort
         self._added: dict[int, tuple[Map, dict[str, Any]]] = {}
         self._appended: dict[int, tuple[Seq, list[Any]]] = {}
+        self._changed: dict[int, tuple[Map, dict[str, bool]]] = {}  # key -> whether it stays
         self._blocks: dict[str, str] = {}
         self._newline = "\r\n" if "\r\n" in text[:4096] else "\n"
 
     def __bool__(self) -> bool:
-        return bool(self._added or self._appended)
+        return bool(self._added or self._appended or self._changed)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether anything is replaced or removed, and not only added."""
+        return bool(self._changed)
 
     def add(self, owner: dict[str, Any], key: str, value: Any) -> None:
         """Give a mapping a key that it lacks; the value knows no places. Raises NoPlace, KeyError for a key it has."""
@@ -65,16 +64,66 @@ class Edits:
         owner.insert(len(values) if owner.flow else len(owner), value)
         values.append(value)
 
+    def replace(self, owner: dict[str, Any], key: str, value: Any) -> None:
+        """Exchange the value of a key that is there. Raises NoPlace, also where the old one carries an anchor."""
+        self._change(owner, key, stays=True)
+        owner[key] = value
+        added = self._added.get(id(owner), (owner, {}))[1]
+        if key in added:
+            added[key] = value
+
+    def remove(self, owner: dict[str, Any], key: str) -> None:
+        """Take a key out, with the lines of its value. Raises NoPlace, also where that carries an anchor."""
+        self._change(owner, key, stays=False)
+        del owner[key]
+
     def apply(self) -> str:
-        """The text with everything that was added; the same text when nothing was."""
+        """The text with every change; the same text when there is none."""
         parts, at = [], 0
-        for position, _, text in sorted(self._splices()):
+        for position, _, text, end in sorted(self._splices()):
             parts += [self.text[at:position], text]
-            at = position
+            at = max(at, position, end)
         return "".join([*parts, self.text[at:]])
 
-    def _splices(self) -> Iterator[_Splice]:
+    def _change(self, owner: dict[str, Any], key: str, *, stays: bool) -> None:
+        if not isinstance(owner, Map):
+            return
+        added = self._added.get(id(owner), (owner, {}))[1]
+        if key in added:  # nothing of it is in the text yet
+            if not stays:
+                del added[key]
+            return
+        if owner.start is None or not self._in_place(owner):
+            raise NoPlace(key)
+        found = self._entries(owner)
+        if not any(entry.name == key and self._is_plain(entry) for entry in found) or any(
+            e.name == "<<" for e in found
+        ):
+            raise NoPlace(key)
+        self._forget(owner[key])
+        self._changed.setdefault(id(owner), (owner, {}))[1][key] = stays
+
+    def _is_plain(self, entry: Entry) -> bool:
+        """Without anchors, and not written as `? key`."""
+        return not entry.anchored and not self.text[max(entry.start - 9, 0) : entry.start].rstrip().endswith("?")
+
+    def _forget(self, value: Any) -> None:
+        """Changes inside of what goes away go with it."""
+        for table in (self._added, self._appended, self._changed):
+            table.pop(id(value), None)
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            self._forget(each)
+
+    def _entries(self, owner: Map) -> list[Entry]:
+        end = owner.last.end_mark.index if owner.flow else self._end(owner) or len(self.text)
+        return entries(self.text, owner, end)
+
+    def _splices(self) -> Iterator[Splice]:
+        for owner, keys in self._changed.values():
+            yield from changes(self.text, owner, keys, self._entries(owner), self._newline)
         for owner, added in self._added.values():
+            if not added or self._rewritten(owner):
+                continue
             if owner.flow:
                 bare = not self.text.startswith('"', self._next(owner.start.index + 1))
                 yield self._flow(owner, pairs(added, bare=bare), len(added))
@@ -88,6 +137,11 @@ class Edits:
             else:
                 yield self._block(each, values, (-each.start.column, 0))
 
+    def _rewritten(self, owner: Map) -> bool:
+        """Whether nothing of its own text stays, so that it is written anew with what was added."""
+        keys = self._changed.get(id(owner), (owner, {}))[1]
+        return bool(keys) and not any(keys.get(entry.name, True) for entry in self._entries(owner))
+
     def _in_place(self, owner: Map) -> bool:
         """An implicit mapping (`[a: b]`) has no braces to add to."""
         return not owner.flow or self.text[owner.start.index] == "{"
@@ -97,16 +151,17 @@ class Edits:
             position += 1
         return position
 
-    def _flow(self, owner: Map | Seq, text: str, count: int) -> _Splice:
+    def _flow(self, owner: Map | Seq, text: str, count: int) -> Splice:
         """Right behind the opening bracket, where nothing can be in the way."""
         position = owner.start.index + 1
         more = len(owner) > count
         blank = " " if more and not self.text[position].isspace() else ""
-        return _Splice(position, (0, 0), f"{text}{',' if more else ''}{blank}")
+        return Splice(position, (0, 0), f"{text}{',' if more else ''}{blank}")
 
-    def _in_order(self, owner: Map, added: dict[str, Any]) -> Iterator[_Splice]:
+    def _in_order(self, owner: Map, added: dict[str, Any]) -> Iterator[Splice]:
         """Each key before the first one that is greater."""
-        places = key_places(self.text, owner, self._end(owner) or len(self.text))
+        gone = self._changed.get(id(owner), (owner, {}))[1]
+        places = [(each.name, each.start) for each in self._entries(owner) if gone.get(each.name, True)]
         later: dict[str, Any] = {}
         for number, key in enumerate(sorted(added)):
             body = {key: _sorted(added[key])}
@@ -127,12 +182,12 @@ class Edits:
         end = max(position - 1, 0)
         return self.text[self.text.rfind("\n", 0, end) + 1 : end].lstrip().startswith("#")
 
-    def _before(self, position: int, column: int, added: Any) -> _Splice:
+    def _before(self, position: int, column: int, added: Any) -> Splice:
         """In front of a key or item, whose indentation moves behind what is added."""
         body = self._rendered(added, column)[column:]
-        return _Splice(position, (0, 0), f"{body}{self._newline}{' ' * column}")
+        return Splice(position, (0, 0), f"{body}{self._newline}{' ' * column}")
 
-    def _block(self, owner: Map | Seq, added: Any, order: tuple[int, int]) -> _Splice:
+    def _block(self, owner: Map | Seq, added: Any, order: tuple[int, int]) -> Splice:
         column = owner.start.column
         position = self._end(owner)
         if position is None:
@@ -141,8 +196,8 @@ class Edits:
         if self._is_remark(position):
             body = self._newline + body  # else the remark would be taken for one about what is added
         if self.text[position - 1 : position] in _BREAKS:
-            return _Splice(position, order, body + self._newline)
-        return _Splice(position, order, self._newline + body)
+            return Splice(position, order, body + self._newline)
+        return Splice(position, order, self._newline + body)
 
     def _rendered(self, added: Any, column: int) -> str:
         """The block, indented, without a last line break. The same defaults go into many objects: kept."""

@@ -8,7 +8,7 @@ byte for byte. Scalars are read as `yamlio` reads them; keys are text as written
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from yaml import (
@@ -204,32 +204,61 @@ class _Reader:
         return YamlError(f"{problem}{_where(self.stack, cont)}", mark.line + 1, mark.column + 1)
 
 
-def key_places(text: str, owner: Map, end: int) -> list[tuple[str, int]]:
-    """The keys of a block mapping and the positions of their first characters; `end`: the end of its last line."""
-    column, start = owner.start.column, owner.start.index
-    loader = Loader(" " * column + text[start:end])
+class Entry(NamedTuple):
+    """A key of a mapping in the text, from `start` to `key_end`, and its value up to `end`.
+
+    literal: the value is a block scalar, which ends behind its last line break. anchored: it has an anchor somewhere.
+    """
+
+    name: str
+    start: int
+    key_end: int
+    end: int
+    literal: bool
+    anchored: bool
+
+
+def entries(text: str, owner: Map, end: int) -> list[Entry]:
+    """The keys of a mapping that has a place; `end`: a position behind all of it."""
+    shift = owner.start.index - owner.start.column
+    loader = Loader(" " * owner.start.column + text[owner.start.index : end])
     try:
-        return [(name, start + index - column) for name, index in _keys(loader)]
+        return [_entry(key, last, anchored, shift) for key, last, anchored in _entries(loader)]
     finally:
         loader.dispose()
 
 
-def _keys(loader: Any) -> Iterator[tuple[str, int]]:
-    """The keys of the first mapping of a stream of events, with the positions of their first characters."""
-    depth, is_key = 0, True
+def _entry(key: Any, last: Any, anchored: bool, shift: int) -> Entry:
+    literal = getattr(last, "style", None) in ("|", ">")
+    name = key.value if isinstance(key, ScalarEvent) else ""
+    start, key_end, end = (shift + mark.index for mark in (key.start_mark, key.end_mark, last.end_mark))
+    return Entry(name, start, key_end, end, literal, anchored)
+
+
+def _entries(loader: Any) -> Iterator[tuple[Any, Any, bool]]:
+    """(event of the key, last event of the value, whether there is an anchor) of the first mapping of a stream."""
+    depth, anchored = 0, False
+    key: Any = None
+    last: Any = None
     while True:
-        event = loader.get_event()
-        if isinstance(event, (MappingStartEvent, SequenceStartEvent)):
-            depth += 1
-        elif isinstance(event, (MappingEndEvent, SequenceEndEvent)):
-            depth, is_key = depth - 1, True
-            if depth == 0:
-                return
-        elif depth == 1 and isinstance(event, (ScalarEvent, AliasEvent)):
-            if is_key and isinstance(event, ScalarEvent):
-                mark: Any = event.start_mark
-                yield event.value, mark.index
-            is_key = not is_key
+        event: Any = loader.get_event()
+        is_start = isinstance(event, (MappingStartEvent, SequenceStartEvent))
+        is_end = isinstance(event, (MappingEndEvent, SequenceEndEvent))
+        depth += is_start - is_end
+        if depth == 0 and is_end:
+            return
+        if depth == 0 or (depth == 1 and is_start):
+            continue
+        anchored = anchored or bool(getattr(event, "anchor", None))
+        if not is_start and (not is_end or event.end_mark.index > event.start_mark.index):
+            last = event  # the end of a block has no characters of its own
+        if depth > 1 or is_start:
+            continue
+        if key is None:
+            key = event
+        else:
+            yield key, last, anchored
+            key, anchored = None, False
 
 
 def _where(stack: list[tuple[Any, Any, str | None]], cont: Any) -> str:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from helm_safe.core import yamlio, yamltext
 from helm_safe.core.yamledit import Edits, NoPlace
 from helm_safe.core.yamlio import YamlError, load_all
-from helm_safe.core.yamltext import Map, Seq, key_places, parse
+from helm_safe.core.yamltext import Map, Seq, entries, parse
 
 PROBE = {
     "tcpSocket": {"port": "08"},
@@ -133,15 +133,15 @@ def test_both_parsers_put_it_at_the_same_place(monkeypatch: pytest.MonkeyPatch, 
         assert load_all(output) == meant
 
 
-def test_places_of_keys() -> None:
-    text = "x:\n- a: 1\n  'b': {c: d}\n  ? e\n  : [f]\n  g: |\n    h: i\n  j: k\n"
+def test_entries_of_a_mapping() -> None:
+    text = "x:\n- a: 1 # r\n  'b': {c: d}\n  ? e\n  : [f]\n  g: |\n    h: i\n  j: k\n"
     owner = parse(text)[0]["x"][0]
-    assert [(name, text[place]) for name, place in key_places(text, owner, len(text))] == [
-        ("a", "a"),
-        ("b", "'"),
-        ("e", "e"),
-        ("g", "g"),
-        ("j", "j"),
+    assert [(each.name, text[each.start : each.end]) for each in entries(text, owner, len(text))] == [
+        ("a", "a: 1"),
+        ("b", "'b': {c: d}"),
+        ("e", "e\n  : [f]"),
+        ("g", "g: |\n    h: i\n"),
+        ("j", "j: k"),
     ]
 
 
@@ -233,7 +233,7 @@ STYLES = st.sampled_from(
 
 
 @given(VALUES, STYLES, st.booleans(), st.sampled_from(["newKey", "a0", "~"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_any_value_in_any_style(value: Any, style: Any, sort: bool, key: str) -> None:
     text = style(value)
     if any(key in owner for document in parse(text) for owner in maps(document)):
@@ -244,7 +244,7 @@ def test_any_value_in_any_style(value: Any, style: Any, sort: bool, key: str) ->
 
 
 @given(st.text("[]{}:,-&*!|>'\"%@#? \n\tab01<~\r\u2028🎉", max_size=60))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_text_is_refused_or_edited_rightly(text: str) -> None:
     try:
         parse(text)
@@ -253,3 +253,93 @@ def test_any_text_is_refused_or_edited_rightly(text: str) -> None:
     output, meant = add_everywhere(text)
     assert parse(output) == meant
     assert is_subsequence(text, output)
+
+
+CHANGES: list[tuple[str, str]] = [
+    ("a: 1 # r\nb: 2\n", "a: NEW # r\nb: 2\n"),
+    ("a: |\n  t\nb: 2\n", "a: NEW\nb: 2\n"),
+    ("a:\n  c: d # r\n# about b\nb: 2\n", "a: NEW # r\n# about b\nb: 2\n"),
+    ("a:\nb: 2\n", "a: NEW\nb: 2\n"),
+    ("{a: 1, b: 2}", "{a: NEW, b: 2}"),
+    ('{"a": {"x": 1}, "b": 2}', '{"a": "NEW", "b": 2}'),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), CHANGES)
+def test_a_value_is_exchanged_and_nothing_else(text: str, expected: str) -> None:
+    edits = Edits(text)
+    edits.replace(parse(text)[0], "a", "NEW")
+    assert edits.apply() == expected
+
+
+REMOVALS: list[tuple[str, str]] = [
+    ("a: 1 # r\nb: 2\n", "b: 2\n"),
+    ("b: 2\n# about a\na: |\n  t\n\nc: 3\n", "b: 2\n# about a\nc: 3\n"),
+    ("b: 2\na:\n  c: d # r", "b: 2\n"),
+    ("a: 1", "{}"),
+    ("{b: 1, a: 2}", "{b: 1}"),
+    ("{ a: 2, b: 1 }", "{ b: 1 }"),
+    ("{ b: 1, a: 2, c: 3 }", "{ b: 1, c: 3 }"),
+    ("{a: 1}", "{}"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REMOVALS)
+def test_a_key_is_taken_out_and_nothing_else(text: str, expected: str) -> None:
+    edits = Edits(text)
+    edits.remove(parse(text)[0], "a")
+    assert edits.apply() == expected
+
+
+def test_the_first_key_behind_a_dash() -> None:
+    text = "- a: 1\n  # about b\n  b: 2\n- a: 1\n"
+    edits = Edits(text)
+    for owner in parse(text)[0]:
+        edits.remove(owner, "a")
+    assert edits.apply() == "- b: 2\n- {}\n"
+
+
+def test_what_was_changed_inside_goes_with_it() -> None:
+    text = "a:\n  b:\n    c: 1\nd: 1\n"
+    edits, document = Edits(text), parse(text)[0]
+    edits.add(document["a"]["b"], "x", 1)
+    edits.replace(document["a"], "b", {"k": 2})
+    edits.replace(document["a"]["b"], "k", 3)
+    edits.add(document, "new", 1)
+    edits.replace(document, "new", 2)
+    edits.add(document, "gone", 1)
+    edits.remove(document, "gone")
+    assert edits.apply() == "a:\n  b:\n    k: 3\nd: 1\nnew: 2\n"
+
+
+@pytest.mark.parametrize("text", ["a: &x 1\nb: *x\n", "? a\n: 1\n", "z: &z {a: 1}\ny: {<<: *z, a: 2}\n"])
+def test_what_cannot_be_exchanged_where_it_stands(text: str) -> None:
+    document = parse(text)[0]
+    with pytest.raises(NoPlace):
+        Edits(text).replace(document.get("y", document), "a", 1)
+
+
+@given(VALUES, STYLES, st.booleans(), st.randoms(use_true_random=False))
+@settings(max_examples=150, deadline=None)
+def test_any_changes_in_any_style(value: Any, style: Any, sort: bool, random: Any) -> None:
+    text = style(value)
+    documents = parse(text)
+    edits = Edits(text, sort=sort)
+    for owner in [owner for document in documents for owner in maps(document)]:
+        if owner.start is None or all(owner is not each for document in documents for each in maps(document)):
+            continue
+        for key in list(owner):
+            choice = random.choice(["keep", "replace", "remove", "add"])
+            try:
+                if choice == "replace":
+                    edits.replace(owner, key, copy.deepcopy(random.choice([PROBE, "a: b", [], ["x"], 1])))
+                elif choice == "remove":
+                    edits.remove(owner, key)
+                elif choice == "add":
+                    edits.add(owner, f"{key}{len(owner)}!", random.choice([1, {"x": []}]))
+            except NoPlace:
+                assert "&" in text or "?" in text or "!" in text
+            except KeyError:
+                continue
+    output = edits.apply()
+    assert parse(output) == documents, output
