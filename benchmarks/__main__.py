@@ -3,6 +3,7 @@
 Run with a cluster at hand: `helm-safe sandbox exec -- python -m benchmarks`; `python -m benchmarks krm` measures the
 KRM function and needs none. One line per budget; exit 1 when one
 is exceeded. Start-up is the median of runs taken in turn with the bare interpreter, so a slow machine slows both.
+`python -m benchmarks decisions` needs no cluster: scenarios against what the gates decide.
 """
 
 from __future__ import annotations
@@ -140,6 +141,14 @@ def count_calls() -> tuple[int, int]:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["decisions"]:
+        from benchmarks import decisions
+
+        return decisions.main(sys.argv[2:])
+    return budgets()
+
+
+def budgets() -> int:
     help_ms, help_ratio = above_bare(["--help"])
     version_ms, version_ratio = above_bare(["--version"])
     seconds, peak, calls, dry = plan_budget()
@@ -152,8 +161,9 @@ def main() -> int:
         (f"its API calls besides {dry} dry runs", calls, 60, "calls"),
         ("its peak memory", peak, 150, "MB"),
         ("isolate, from Enter to the write", isolated, 1, "s"),
-        ("staged run over 50 workloads and 500 pods, peak memory", staged["peak"], 200, "MB"),
-        ("its API calls while it watches", staged["calls"], 2, "per second"),
+        ("staged run over 50 workloads and 500 pods, peak memory", staged["peak"], 150, "MB"),
+        ("its API calls while it watches, at their busiest", staged["calls"], 2, "per second"),
+        ("its API calls while it watches, on average", staged["average"], 1, "per second"),
     ]
     for name, value, budget, unit in rows:
         print(f"{'ok ' if value <= budget else 'OVER'} {name}: {value:.4g} {unit}, budget {budget}")

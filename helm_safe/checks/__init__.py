@@ -37,6 +37,7 @@ CHECKS: dict[str, str] = {
     "TRAFFIC-001": "helm_safe.checks.traffic_split:CHECK",
     "TRAFFIC-002": "helm_safe.checks.route_crooked:CHECK",
     "GATE-001": "helm_safe.checks.gateway_unseen:CHECK",
+    "GATE-002": "helm_safe.checks.query_unanswered:CHECK",
     "OWN-001": "helm_safe.checks.gitops_owner:CHECK",
     "OWN-002": "helm_safe.checks.rollout_owner:PROGRESSIVE",
     "OWN-003": "helm_safe.checks.rollout_owner:KRUISE",

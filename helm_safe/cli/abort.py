@@ -15,17 +15,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from helm_safe.cli import wiring
+    from helm_safe.cli import watching, wiring
     from helm_safe.model.errors import NotFound
     from helm_safe.model.settings import Settings
     from helm_safe.rollback import control
 
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
-    try:
-        control.abort(world, release, Settings())
-    except NotFound:
-        if not args.undo_isolate:
-            raise
-    if args.undo_isolate:
-        control.undo_isolation(world, release, Settings())
+    with watching.watching(args) as reporter:
+        world, release = wiring.open_world(args, reporter)
+        try:
+            control.abort(world, release, Settings())
+        except NotFound:
+            if not args.undo_isolate:
+                raise
+        if args.undo_isolate:
+            control.undo_isolation(world, release, Settings())
     return resume.finish(args, world, release)

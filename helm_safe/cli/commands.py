@@ -12,7 +12,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "status": ("helm_safe.cli.status", "the run under way or the last one, from any machine"),
     "isolate": ("helm_safe.cli.isolate", "all users to a backend that has proved itself, now"),
     "pause": ("helm_safe.cli.request", "let a run hold at its next safe point"),
-    "promote": ("helm_safe.cli.request", "pass the gate of the step under way"),
+    "promote": ("helm_safe.cli.request", "pass the gate of the step under way, or approve what the run waits for"),
     "resume": ("helm_safe.cli.resume", "go on with a run that was interrupted"),
     "abort": ("helm_safe.cli.abort", "stop a run and put back what it changed"),
     "rbac": ("helm_safe.cli.rbac", "the least Role that a run needs, as a manifest"),

@@ -48,6 +48,12 @@ def add_output(parser: argparse.ArgumentParser, formats: tuple[str, ...] = FORMA
     parser.add_argument("--no-color", action="store_true", help="no colour, also by NO_COLOR")
 
 
+def add_watching(parser: argparse.ArgumentParser) -> None:
+    """Output of a command that carries a run out: the stream of events too, and lines instead of a live screen."""
+    add_output(parser, (*FORMATS, "jsonl"))
+    parser.add_argument("--plain", action="store_true", help="lines instead of a live screen, also by HELM_SAFE_PLAIN")
+
+
 def add_release(parser: argparse.ArgumentParser, *, revision: bool = False) -> None:
     parser.add_argument("release", metavar="RELEASE", nargs="?", help="name of the release")
     if revision:
@@ -65,6 +71,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     add_known_good(parser)
     add_option(parser, "strategy", "how users are kept safe", choices=STRATEGIES)
     add_option(parser, "steps", "share of the target in percent, rising, the last one 100", metavar="PERCENTAGES")
+    add_option(parser, "pause-at", "steps to ask a person behind; commit: before the rollback", metavar="STEPS")
     add_option(parser, "bake", "how long each step, and the restored pods, must look good", metavar="TIME")
     add_option(parser, "timeout", "how long a step may wait for its decision", metavar="TIME")
     add_option(parser, "route", "the route to move (default: found)", metavar="KIND/NAME")

@@ -25,12 +25,16 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback.runs import latest_run
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
-    request(world, release, args.command)
+    approved = request(world, release, args.command)
     state = latest_run(world, release)
     if args.output == "text":
         from helm_safe.report.console import console, line
 
-        line(console(no_color=args.no_color), WORDS[args.command])
+        words = WORDS[args.command]
+        if approved and state:
+            alive = f"{state.holder.identity} goes on within seconds; where it died, " if state.holder else ""
+            words = f"Approved: {approved}; {alive}`resume` goes on with it."
+        line(console(no_color=args.no_color), words)
     elif state:
         from helm_safe.report.document import write_document
 

@@ -11,16 +11,18 @@ from helm_safe.model.errors import OK
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_release(parser)
     options.add_connection(parser)
-    options.add_output(parser, ("text", "json", "yaml", "jsonl"))
+    options.add_watching(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    from helm_safe.cli import wiring
+    from helm_safe.cli import watching, wiring
     from helm_safe.model.settings import Settings
     from helm_safe.rollback import control
 
-    world, release = wiring.open_world(args, wiring.reporter_of(args))
-    resumed = control.resume(world, release, Settings())
+    with watching.watching(args) as reporter:
+        world, release = wiring.open_world(args, reporter)
+        watching.connect(reporter, world, release)
+        resumed = control.resume(world, release, Settings())
     return finish(args, world, release) if resumed else OK
 
 

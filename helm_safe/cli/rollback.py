@@ -12,26 +12,23 @@ if TYPE_CHECKING:
     from helm_safe.rollback.context import Run
     from helm_safe.rollback.prepare import Prepared
 
-FORMATS = ("text", "json", "yaml", "jsonl")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_release(parser, revision=True)
     options.add_connection(parser)
     options.add_judging(parser)
-    options.add_output(parser, FORMATS)
+    options.add_watching(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="go on without a question")
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop; the same as `plan`")
 
 
 def run(args: argparse.Namespace) -> int:
-    from helm_safe.cli import plan, wiring
+    from helm_safe.cli import plan, watching, wiring
     from helm_safe.rollback.control import start
 
     if args.dry_run:
         return plan.run(args)
     number = options.revision_number(args.revision)
-    world, release, asked = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
     shown: list[dict[str, Any]] = []
 
     def show(prepared: Prepared) -> None:
@@ -41,7 +38,10 @@ def run(args: argparse.Namespace) -> int:
 
     end = "not finished; `status` tells"
     try:
-        finished = start(world, release, number, asked, show=show, confirm=wiring.ask)
+        with watching.watching(args) as reporter:
+            world, release, asked = wiring.open_asked(args, reporter, wiring.settings_of(args))
+            watching.connect(reporter, world, release)
+            finished = start(world, release, number, asked, show=show, confirm=watching.asking(reporter))
         end = finished.progress.end
     finally:
         if args.output in ("json", "yaml") and shown:

@@ -10,9 +10,11 @@ from helm_safe.model.errors import OK, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from helm_safe.model.plan import Plan, Step
     from helm_safe.model.records import Progress
+    from helm_safe.model.revisions import Release
     from helm_safe.rollback.runs import RunState
 
 
@@ -38,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
         )
     if args.output == "text":
         _show(args, state)
+        if state.waiting:
+            _show_waiting(args, state.waiting[1], release, world.clock.now())
     else:
         from helm_safe.report.document import write_document
 
@@ -69,6 +73,7 @@ def document(state: RunState) -> dict[str, Any]:
         "startedBy": progress.started_by,
         "startedAt": progress.started_at.isoformat() if progress.started_at else "",
         "holder": state.holder.identity if state.holder else "",
+        "waiting": state.waiting[1] if state.waiting else None,
         "safe": str(progress.safe.get("to", "")),
         "current": plan.current if plan else 0,
         "target": plan.target if plan else 0,
@@ -85,11 +90,20 @@ def document(state: RunState) -> dict[str, Any]:
     }
 
 
+def _show_waiting(args: argparse.Namespace, facts: dict[str, Any], release: Release, now: datetime) -> None:
+    from helm_safe.report.console import console, line
+    from helm_safe.rollback.waiting import waiting_words
+
+    words = waiting_words(facts, release, now)
+    line(console(no_color=args.no_color), words[:1].upper() + words[1:], "yellow")
+
+
 def _state(state: RunState) -> str:
     if state.progress.end:
         return state.progress.end
     if state.holder:
-        return "PAUSED" if state.holder.requests[-1:] == ("pause",) else "RUNNING"
+        paused = state.holder.requests[-1:] == ("pause",)
+        return "PAUSED" if paused else "WAITING" if state.waiting else "RUNNING"
     return "INTERRUPTED"
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL, PREFIX, RELEASE_LABEL, ROLE_LABEL
 from helm_safe.core.objects import Object, ObjectRef, annotations_of, dig
+from helm_safe.core.printable import printable
 from helm_safe.model.errors import Blocked, ClusterError, Conflict, LostLease
+from helm_safe.model.records import Approval
 from helm_safe.model.resources import LEASES
 from helm_safe.model.revisions import Release
 from helm_safe.ports import Clock, Cluster
@@ -20,6 +22,7 @@ DURATION = 15.0  # seconds without renewal after which an observer may take the 
 HOLDS = 10.0  # seconds after the sending of a renewal in which the holder writes: what is under way then has 5 more
 RENEW_EVERY = 4.0
 REQUESTS = PREFIX + "requests"
+APPROVALS = PREFIX + "approvals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Holder:
     renewed: str
     epoch: int
     requests: tuple[str, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
 
 def read_holder(lease: Object) -> Holder:
@@ -41,6 +45,7 @@ def read_holder(lease: Object) -> Holder:
         renewed=str(spec.get("renewTime") or ""),
         epoch=int(spec.get("leaseTransitions") or 0),
         requests=_requests_of(lease),
+        approvals=tuple(_approvals_of(lease)),
     )
 
 
@@ -66,6 +71,7 @@ class Lease:
         self._renewed = clock.monotonic()
         self._lost = ""
         self._requests: tuple[str, ...] = ()
+        self._approvals: tuple[Approval, ...] = ()
         self.identity = identity
         self.epoch = 0
 
@@ -100,6 +106,10 @@ class Lease:
         """Requests left on the Lease by other processes, oldest first, as of the last renewal."""
         return self._requests
 
+    def approvals(self) -> tuple[Approval, ...]:
+        """What people said to runs that wait for them, as of the last renewal. A new holder finds it too."""
+        return self._approvals
+
     def release(self) -> None:
         """Give the Lease back; the object stays, it keeps the epoch. Never raises: expiry frees it anyway."""
         self._stop.set()
@@ -121,10 +131,10 @@ class Lease:
         start = self._clock.monotonic()
         while self._clock.monotonic() - start <= DURATION:
             self._clock.sleep(1.0)
-            fresh = self._read() or lease
-            now = read_holder(fresh)
+            lease = self._read() or lease  # a request or an approval may have been left on it meanwhile
+            now = read_holder(lease)
             if not now.identity:
-                return fresh
+                return lease
             if (now.renewed, now.identity) != (holder.renewed, holder.identity):
                 raise held_by(self._release, now)
         return lease
@@ -183,6 +193,7 @@ class Lease:
         self._renewed = sent
         self.epoch = holder.epoch
         self._requests = holder.requests
+        self._approvals = holder.approvals
 
     def _overdue(self) -> bool:
         return self._clock.monotonic() - self._renewed > HOLDS
@@ -260,21 +271,45 @@ def leave_request(cluster: Cluster, release: Release, verb: str) -> None:
     Raises Conflict when the Lease keeps changing under us, which a second call resolves.
     """
     lease = cluster.get(LEASES, release.namespace, lease_name(release)) or {}
-    requests = [*_requests_of(lease), verb]
+    _annotate(cluster, release, lease, REQUESTS, [*_requests_of(lease), verb])
+
+
+def leave_approval(cluster: Cluster, release: Release, approval: Approval) -> None:
+    """Let the run that waits go on, whoever works on it, now or later; words to older runs are dropped.
+
+    Raises Conflict when the Lease keeps changing under us, which a second call resolves.
+    """
+    lease = cluster.get(LEASES, release.namespace, lease_name(release)) or {}
+    kept = [each for each in _approvals_of(lease) if each.run == approval.run]
+    _annotate(cluster, release, lease, APPROVALS, [each._asdict() for each in (*kept, approval)])
+
+
+def _annotate(cluster: Cluster, release: Release, lease: Object, name: str, entries: list[Any]) -> None:
     metadata = {
         "resourceVersion": str(dig(lease, "metadata", "resourceVersion")),
-        "annotations": {REQUESTS: json.dumps(requests)},
+        "annotations": {name: json.dumps(entries)},
     }
     ref = ObjectRef(LEASES.gvk.group, "Lease", release.namespace, lease_name(release))
     cluster.patch(LEASES, ref, {"metadata": metadata}, manager=MANAGED_BY)
 
 
 def _requests_of(lease: Object) -> tuple[str, ...]:
+    return tuple(str(each) for each in _entries(lease, REQUESTS))
+
+
+def _approvals_of(lease: Object) -> Iterator[Approval]:
+    for each in _entries(lease, APPROVALS):
+        if isinstance(each, dict) and each.keys() == set(Approval._fields):
+            yield Approval(**{name: printable(str(value))[:200] for name, value in each.items()})
+
+
+def _entries(lease: Object, name: str) -> list[Any]:
+    """The list in an annotation; anybody who may write the Lease may have written it."""
     try:
-        found = json.loads(annotations_of(lease).get(REQUESTS, "[]"))
+        found = json.loads(annotations_of(lease).get(name, "[]"))
     except (ValueError, TypeError):
-        return ()
-    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _micro(moment: datetime) -> str:

@@ -107,12 +107,13 @@ def decode(data: str) -> list[Record]:
 
 
 def compact(records: list[Record]) -> list[Record]:
-    """Notes go, and intents whose step is done; what an undo needs stays."""
-    done = {record.step for record in records if record.kind is Kind.DONE}
+    """Notes go, and what a step that was done later announced and waited for; what an undo needs stays."""
+    done = {record.step: number for number, record in enumerate(records) if record.kind is Kind.DONE}
     return [
         record
-        for record in records
-        if record.kind is not Kind.NOTE and not (record.kind is Kind.INTENT and record.step in done)
+        for number, record in enumerate(records)
+        if record.kind is not Kind.NOTE
+        and not (record.kind in (Kind.INTENT, Kind.WAITING) and number < done.get(record.step, 0))
     ]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from helm_safe.core.proxies import proxy_for
 from helm_safe.kube.answers import shown
 from helm_safe.kube.credentials import CredentialSource, ExecContext, credential_source, fixed_token, token_file
 from helm_safe.kube.kubeconfig import Kubeconfig, pem, read_file, read_kubeconfig
-from helm_safe.kube.proxies import proxy_for
 from helm_safe.model.errors import Unreachable
 
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from helm_safe.model.plan import EndState, Plan, Step
 from helm_safe.model.records import Progress
@@ -75,6 +76,13 @@ def stopping(plan: Plan, progress: Progress) -> bool:
     """Whether the way out was entered."""
     seen = progress.begun | set(progress.done)
     return any(step.id in seen for step in (*plan.undo, *plan.hold))
+
+
+def waiting(plan: Plan, progress: Progress) -> tuple[str, dict[str, Any]] | None:
+    """The step that waits for a person and what it waits for, None while none does."""
+    if progress.end or stopping(plan, progress):
+        return None
+    return next(((step, told) for step, told in progress.waits.items() if step in progress.begun), None)
 
 
 def _stop(plan: Plan, progress: Progress, state: EndState, reason: str) -> Action:

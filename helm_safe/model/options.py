@@ -9,11 +9,18 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
+from helm_safe.model import warming
+from helm_safe.model.queries import read_queries
 
+PROVIDERS = (
+    *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
+    *("graphite", "influxdb", "dynatrace", "json"),
+)
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
 Parser = Callable[[Any], Any]
 """From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
 MAX_STEPS = 20
+COMMIT = "commit"  # among the pauses: before the native rollback
 _DAY = 86400.0
 
 
@@ -40,7 +47,8 @@ class Option(NamedTuple):
         """A value as the flag and the policy take it, plain JSON from a journal included."""
         if value is None:
             return "none"
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list, dict)):
+            value = [each["name"] if isinstance(each, dict) else each for each in value]
             return ",".join(map(str, value))
         if self.unit == "%":
             return f"{_number(100 * value)}%"
@@ -63,6 +71,19 @@ def steps(value: Any) -> tuple[int, ...]:
     if found[-1] != 100:
         raise ValueError("the last step must be 100, such as in 1,10,50,100")
     return found
+
+
+def pauses(value: Any) -> tuple[int | str, ...]:
+    """Steps behind which a person must approve, rising; the word commit stands for the native rollback, and last."""
+    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
+    words = [part.strip() if isinstance(part, str) else part for part in parts]
+    try:
+        numbers = {whole(1, 100)(word) for word in words if word != COMMIT}
+    except ValueError:
+        raise ValueError(f"steps such as 10,50, or the word {COMMIT}, are expected") from None
+    if not 0 < len(words) <= MAX_STEPS:
+        raise ValueError(f"1 to {MAX_STEPS} steps are expected")
+    return (*sorted(numbers), *([COMMIT] if COMMIT in words else []))
 
 
 def whole(low: int, high: int) -> Parser:
@@ -130,8 +151,14 @@ def none_or(parse: Parser) -> Parser:
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_URL = text(
+    r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
+    "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
+)
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
+_QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
+_FILE = text(r"[^\x00-\x1f]+", "a path of a file")
+_WORDS = text(r"[^\x00-\x1f]{1,200}", "a name")
 _PATH = text(r"/[!-~]*", "an absolute path such as /ready")
 
 OPTIONS: dict[str, Option] = {
@@ -139,6 +166,10 @@ OPTIONS: dict[str, Option] = {
     for option in (
         Option("strategy", one_of(*STRATEGIES), "auto", "--strategy"),
         Option("steps", steps, (1, 10, 50, 100), "--steps", "steps"),
+        Option("pause-at", none_or(pauses), None, "--pause-at", "pause-at"),
+        Option("approval.from", text(r"[^\x00-\x1f\x7f]{1,200}", "a name or words of at most 200 characters"), ""),
+        Option("approval.timeout", none_or(span(1, 7 * _DAY)), 3600.0, unit="s"),
+        Option("approval.then", one_of("stop", "go-on"), "stop"),
         Option("bake", span(0, _DAY), 60.0, "--bake", "bake", "s"),
         Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout", unit="s"),
         Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after", "s"),
@@ -147,17 +178,37 @@ OPTIONS: dict[str, Option] = {
         Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
         Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
-        Option("gates.no-traffic", one_of("warm-up", "wait", "stop"), "warm-up"),
-        Option("metrics.provider", one_of("traefik", "prometheus"), "traefik"),
+        Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
+        Option("gates.queries", read_queries, ()),
+        Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
-        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
-        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
-        Option("metrics.traefik.port", whole(1, 65535), 0),
-        Option("metrics.traefik.path", _PATH, ""),
+        Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
+        Option("metrics.requests", _QUERY, ""),
+        Option("metrics.errors", _QUERY, ""),
+        Option("metrics.lag", none_or(span(0, 3600)), None, unit="s"),
+        Option("metrics.tls.ca", _FILE, ""),
+        Option("metrics.tls.cert", _FILE, ""),
+        Option("metrics.tls.key", _FILE, ""),
+        Option("metrics.newrelic.account", whole(1, 10**9 - 1), 0),
+        Option("metrics.influxdb.language", one_of("flux", "influxql", "sql"), "flux"),
+        Option("metrics.influxdb.org", _WORDS, ""),
+        Option("metrics.influxdb.database", _WORDS, ""),
+        Option("metrics.cloudwatch.region", text(r"[a-z]{2}[-a-z0-9]{3,30}", "a region such as eu-west-1"), ""),
+        Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
+        Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
+        Option("metrics.scrape.port", whole(1, 65535), 0),
+        Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
-        Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
-        Option("warm-up.least", whole(1, 10**4), 20),
-        Option("warm-up.most", whole(1, 10**5), 500),
+        Option("warm-up.method", one_of(*warming.SAFE, *warming.UNSAFE), "GET"),
+        Option("warm-up.unsafe-methods", one_of("refuse", "allow"), "refuse"),
+        Option("warm-up.headers", warming.headers, {}),
+        Option("warm-up.body", text(r"[^\x00]*", "a text of at most 2000 characters"), ""),
+        Option("warm-up.via", one_of(*warming.VIAS), "auto"),
+        Option("warm-up.rate", whole(1, 100), 20),
+        Option("warm-up.concurrency", whole(1, 32), 8),
+        Option("warm-up.least", whole(0, 10**4), 60),
+        Option("warm-up.most", whole(1, 10**5), 1000),
         Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow", "s"),
         Option("warm-up.timeout", span(1, _DAY), 120.0, unit="s"),
     )
@@ -177,5 +228,5 @@ def _number(value: float) -> str:
 
 
 def sections() -> Sequence[str]:
-    """The mappings that hold options: "gates", "metrics.traefik"."""
+    """The mappings that hold options: "gates", "metrics.scrape"."""
     return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

@@ -14,8 +14,11 @@ from helm_safe.core.annotations import API_VERSION
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef, mapping
 from helm_safe.core.printable import printable
+from helm_safe.model import warming
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
+from helm_safe.model.providers import lacking
+from helm_safe.model.queries import Mistakes
 
 KIND = "RollbackPolicy"
 DEFAULT = "default"
@@ -160,11 +163,17 @@ def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated,
     provider = settings["metrics.provider"]
     if settings["metrics.url"].value and provider.source == DEFAULT:
         settings["metrics.provider"] = Setting("prometheus", settings["metrics.url"].source)
-    if settings["metrics.provider"].value == "prometheus" and not settings["metrics.url"].value:
-        raise UsageError(
-            f"{provider.source} chooses Prometheus without its address", "Add metrics.url, or give --metrics URL."
-        )
+    missing = lacking({key.removeprefix("metrics."): each.value for key, each in settings.items()})
+    if missing:
+        source, chosen = settings["metrics.provider"].source, settings["metrics.provider"].value
+        raise UsageError(f"{source} chooses the metrics of {chosen} without {', '.join(missing)}", _add(missing))
+    warming.agrees(settings)
     return Resolved(settings)
+
+
+def _add(missing: Collection[str]) -> str:
+    flag = ", or give --metrics URL" if "metrics.url" in missing else ""
+    return f"Add {' and '.join(missing)} to the policy{flag}."
 
 
 def _settle(option: Option, flags: Mapping[str, Any], policy: Policy | None, revisions: Iterable[Annotated]) -> Setting:
@@ -240,6 +249,8 @@ class _Reader:
     def _value(self, option: Option, value: Any) -> Iterator[tuple[str, Any]]:
         try:
             yield option.key, option.parse(value)
+        except Mistakes as each:
+            self.problems += [f"spec.{option.key}{words}" for words in each.problems]
         except ValueError as error:
             self.problems.append(f"spec.{option.key}: {error}, not {_shown(value)}")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from helm_safe.model.plan import Plan, Stage
 
@@ -17,14 +17,16 @@ class Kind(str, Enum):
     """What a record says.
 
     START carries the plan. CAPTURED holds an original that an undo needs; it is never compacted. INTENT stands before
-    a write and says what undoes it, DONE after it. NOTE is history for people. END closes the run. REOPEN takes up a
-    run that ended after COMMIT: failed steps are done anew, and those from WATCH on where users are held elsewhere.
+    a write and says what undoes it, DONE after it. WAITING says for what a step asks a person. NOTE is history for
+    people. END closes the run. REOPEN takes up a run that ended after COMMIT: failed steps are done anew, and those
+    from WATCH on where users are held elsewhere.
     """
 
     START = "start"
     CAPTURED = "captured"
     INTENT = "intent"
     DONE = "done"
+    WAITING = "waiting"
     NOTE = "note"
     END = "end"
     REOPEN = "reopen"
@@ -68,13 +70,27 @@ class Record:
         )
 
 
+class Approval(NamedTuple):
+    """A person's word that a run may go on, by="user@host". It counts for one waiting of one step alone, the one that
+    began at `since`.
+    """
+
+    run: str
+    step: str
+    since: str
+    by: str
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run has come. `begun` has steps with an intent but no outcome: their effect must be looked up."""
+    """How far a run has come. `begun` has steps with an intent but no outcome: their effect must be looked up. `waits`
+    has what those of them wait for that wait for a person.
+    """
 
     plan: Plan | None = None
     done: dict[str, dict[str, Any]] = field(default_factory=dict)
     begun: frozenset[str] = frozenset()
+    waits: dict[str, dict[str, Any]] = field(default_factory=dict)
     captured: dict[str, Any] = field(default_factory=dict)
     safe: dict[str, Any] = field(default_factory=dict)
     started_at: datetime | None = None
@@ -115,7 +131,11 @@ def _step(progress: Progress, record: Record) -> Progress:
     if record.kind is Kind.INTENT:
         return replace(progress, begun=progress.begun | {record.step})
     if record.kind is Kind.DONE:
-        return replace(progress, begun=progress.begun - {record.step}, done={**progress.done, record.step: record.data})
+        begun, waits = progress.begun - {record.step}, {**progress.waits}
+        waits.pop(record.step, None)
+        return replace(progress, begun=begun, waits=waits, done={**progress.done, record.step: record.data})
+    if record.kind is Kind.WAITING:
+        return replace(progress, waits={**progress.waits, record.step: record.data})
     if record.kind is Kind.REOPEN:
         return _reopened(progress)
     if record.kind is Kind.END:
@@ -130,4 +150,4 @@ def _reopened(progress: Progress) -> Progress:
     anew = {step.id for step in plan.steps if step.stage in again} | {step.id for step in plan.hold} if plan else set()
     failed = {step for step, result in progress.done.items() if result.get("verdict") == "fail"}
     done = {step: result for step, result in progress.done.items() if step not in anew | failed}
-    return replace(progress, end="", reason="", done=done, begun=(progress.begun | failed) - anew)
+    return replace(progress, end="", reason="", done=done, begun=(progress.begun | failed) - anew, waits={})

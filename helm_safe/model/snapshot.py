@@ -8,6 +8,7 @@ from datetime import datetime
 
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of
 from helm_safe.model.changes import Change
+from helm_safe.model.queries import Unanswered
 from helm_safe.model.revisions import History
 from helm_safe.model.settings import Settings
 from helm_safe.model.staging import Staging
@@ -83,7 +84,8 @@ class Snapshot:
     listed, with the reason. dry_run: answers per target object, absent where it was not asked. permitted: answers of
     access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock. staging: which workloads get
     a standby. crooked: why a route to them cannot be split, a sentence each. blind: why the gateway's numbers cannot be
-    had, "" when they can. near: kinds of routes of which those of other namespaces may not be listed.
+    had, "" when they can. unanswered: queries of the user's that were tried and had no usable answer. near: kinds of
+    routes of which those of other namespaces may not be listed.
     """
 
     history: History
@@ -100,6 +102,7 @@ class Snapshot:
     staging: Staging = field(default_factory=Staging)
     crooked: tuple[str, ...] = ()
     blind: str = ""
+    unanswered: tuple[Unanswered, ...] = ()
     near: tuple[str, ...] = ()
 
     def of_kind(self, group: str, kind: str) -> list[Object]:

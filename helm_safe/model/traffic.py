@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from helm_safe.model.errors import HelmSafeError
+from helm_safe.model.errors import HelmSafeError, UsageError
 
 Series = tuple[str, ...]
 """Identity of one counter: the source (one process of the gateway) first, then whatever tells its counters apart."""
@@ -15,6 +15,17 @@ Series = tuple[str, ...]
 
 class NoData(HelmSafeError):
     """A provider has no usable numbers now: the caller is inconclusive, never at zero. The message says why."""
+
+
+class Refused(UsageError, NoData):
+    """A query or credentials that will not do until a person corrects them.
+
+    An error of usage while a run is planned; whoever catches NoData in a run that goes on is inconclusive.
+    """
+
+
+class NoSeries(NoData):
+    """The system answers, and has no such numbers: the metric is misnamed, or nothing was counted yet."""
 
 
 class Backend(NamedTuple):
@@ -28,7 +39,11 @@ class Backend(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One value of a query. at: seconds since 1970 by the clock of who keeps it. value: finite."""
+    """One value of a query.
+
+    at: seconds since 1970 by this machine's clock, as far as the difference to the system's is known; for a value over
+    an interval its end. value: finite.
+    """
 
     at: float
     value: float
@@ -38,9 +53,11 @@ class Reading(NamedTuple):
 class Sample:
     """Counters of one backend at one moment, since each source began to count.
 
-    at: monotonic seconds. sources: the processes that answered, those without a counter for this backend included.
-    requests: all answers. errors: answers with status 5xx. durations: answers that were no errors and took at most so
-    many seconds (cumulative, as in a Prometheus histogram), by series and bound.
+    at: monotonic seconds; a keeper of metrics tells what it saw when it last looked, some time ago. sources: the
+    processes that answered, those without a counter for this backend included. requests: all answers. errors: those
+    with status 5xx, or with a gRPC status that is the server's fault. durations: answers that were no errors and took
+    at most so many seconds (cumulative, as in a Prometheus histogram), by series and bound. timed_errors: the
+    durations are those of all answers, errors included. origin: whose counters they are, for people.
     """
 
     at: float
@@ -48,6 +65,8 @@ class Sample:
     requests: Mapping[Series, float] = field(default_factory=dict)
     errors: Mapping[Series, float] = field(default_factory=dict)
     durations: Mapping[tuple[Series, float], float] = field(default_factory=dict)
+    timed_errors: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +124,48 @@ class Window:
 
     def slower_than(self, bound: float) -> float:
         """How many timed answers took longer than `bound`, which is one of the bounds."""
-        return self.timed - max((count for each, count in self.buckets if each <= bound), default=0.0)
+        return self.timed - _within(self, bound)
 
 
 def window(before: Sample, after: Sample) -> Window:
     """The increase between two samples of one backend.
 
     A counter that fell began anew: what it shows came since. One that a known source shows for the first time began at
-    zero. A source that did not answer before tells nothing yet: what it counted may be old. Raises NoData where no
-    source answered both times, or where no time passed.
+    zero. A source that did not answer before tells nothing yet: what it counted may be old. Durations that include
+    those of errors lose as many of the quickest. Raises NoData where no source answered both times, where no newer
+    numbers came, and for counters that are no numbers.
     """
     known = before.sources & after.sources
     seconds = after.at - before.at
-    if not known or seconds <= 0:
+    if not known:
         raise NoData("no process of the gateway answered both at the start and at the end of the window")
+    if seconds <= 0:
+        raise NoData("no newer numbers have come in yet")
     requests = _increase(before.requests, after.requests, known)
+    if not math.isfinite(requests + _increase(before.errors, after.errors, known)):
+        raise NoData("the gateway's counters hold something that is no number")
     errors = min(_increase(before.errors, after.errors, known), requests)
-    return Window(requests, errors, _buckets(before, after, known), seconds, tuple(_notes(before, after)))
+    buckets = _buckets(before, after, known)
+    if after.timed_errors and errors:
+        # A version that fails fast must not look quick, nor one beside it slow.
+        buckets = tuple((bound, max(0.0, count - errors)) for bound, count in buckets)
+    return Window(requests, errors, buckets, seconds, tuple(_notes(before, after)))
+
+
+def joined(one: Window, other: Window) -> Window:
+    """Two windows of one backend, one after the other, as one.
+
+    Adding up short windows keeps what a gateway counted before it was restarted; two far samples would lose it.
+    """
+    bounds = sorted({bound for each in (one, other) for bound, _ in each.buckets})
+    buckets = tuple((bound, _within(one, bound) + _within(other, bound)) for bound in bounds)
+    notes = tuple(dict.fromkeys((*one.notes, *other.notes)))
+    return Window(one.requests + other.requests, one.errors + other.errors, buckets, one.seconds + other.seconds, notes)
+
+
+def _within(part: Window, bound: float) -> float:
+    """Answers that certainly took at most so long."""
+    return max((count for each, count in part.buckets if each <= bound), default=0.0)
 
 
 def _increase(before: Mapping[Series, float], after: Mapping[Series, float], known: frozenset[str]) -> float:

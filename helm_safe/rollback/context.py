@@ -9,24 +9,46 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from helm_safe.model.errors import Interrupted
+from helm_safe.model.errors import Interrupted, UsageError
 from helm_safe.model.events import Event, Level
+from helm_safe.model.logbook import LogBook
 from helm_safe.model.machine import safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
 from helm_safe.model.policy import Resolved
+from helm_safe.model.queries import Query
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Settings
-from helm_safe.model.snapshot import Served
-from helm_safe.ports import Clock, Cluster, JournalStore, Lock, MetricProvider, Releases, Reporter
+from helm_safe.model.snapshot import Resource, Served
+from helm_safe.ports import (
+    Clock,
+    Cluster,
+    Following,
+    JournalStore,
+    Keep,
+    Lock,
+    MetricProvider,
+    QueryProvider,
+    Releases,
+    Reporter,
+)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 WORKERS = 8
 
 
+Answering = Callable[[Query], QueryProvider]
+"""Opens the provider that a query names. Raises UsageError for one that cannot be had."""
+
+
 class Turn(Exception):
     """Another process asked for something; the runner decides what is next."""
+
+
+def nobody(_: Resolved) -> Answering:
+    """Queries of the user's have no answer here. Raises UsageError."""
+    raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +56,7 @@ class World:
     """The adapters that a command was wired with.
 
     evidence: where autopsies are saved. metrics: opens the provider that settings choose; nothing is asked of it yet.
+    queries: opens those that answer the user's own metrics.
     """
 
     cluster: Cluster
@@ -42,6 +65,7 @@ class World:
     reporter: Reporter
     evidence: Path
     metrics: Callable[[Resolved], MetricProvider]
+    queries: Callable[[Resolved], Answering] = nobody
 
     def fenced(self, lock: Lock) -> World:
         """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""
@@ -50,7 +74,10 @@ class World:
 
 @dataclass(slots=True)
 class Run:
-    """One run: every write is announced in the journal first."""
+    """One run: every write is announced in the journal first.
+
+    views: what it follows. logs: what it has read. told: keys of `tell_once`. were_ready: UIDs of pods seen ready.
+    """
 
     world: World
     release: Release
@@ -63,6 +90,22 @@ class Run:
     parent: int = field(default_factory=os.getppid)
     provider: MetricProvider | None = None
     kinds: Served | None = None
+    views: dict[Resource, Following] = field(default_factory=dict)
+    logs: LogBook = field(default_factory=LogBook)
+    told: set[str] = field(default_factory=set)
+    were_ready: set[str] = field(default_factory=set)
+
+    def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
+        """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""
+        if resource not in self.views:
+            namespace = self.release.namespace
+            self.views[resource] = self.world.cluster.follow(resource, namespace, keep=keep, fields=fields)
+        return self.views[resource]
+
+    def close(self) -> None:
+        """End all watches."""
+        while self.views:
+            self.views.popitem()[1].close()
 
     def served(self) -> Served:
         """What the API server served when this process first asked: a look at the routes costs no discovery."""
@@ -119,6 +162,12 @@ class Run:
         """An original that was journaled; empty when there is none."""
         found = self.progress.captured.get(step)
         return found if isinstance(found, dict) else {}
+
+    def tell_once(self, stage: Stage, key: str, message: str, level: Level = Level.WARNING) -> None:
+        """Say the first of the things that this run has to say under the key."""
+        if key not in self.told:
+            self.told.add(key)
+            self.tell(stage, message, level)
 
     def tell(self, stage: Stage, message: str, level: Level = Level.INFO, **data: Any) -> None:
         self.world.reporter.event(Event(self.world.clock.now(), stage.value, level, message, data))

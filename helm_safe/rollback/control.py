@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from helm_safe.journal.lease import DURATION, Lease, leave_request
+from helm_safe.journal.lease import DURATION, Lease, leave_approval, leave_request
 from helm_safe.journal.mirror import MirroredJournal
 from helm_safe.journal.secret_store import SecretJournal, journal_of
 from helm_safe.model.errors import Blocked, Conflict, NotFound, OutcomeUnknown, RunFailed
@@ -18,7 +18,7 @@ from helm_safe.model.events import Event, Level
 from helm_safe.model.machine import Verdict, safe_share
 from helm_safe.model.plan import EndState, Plan, Stage
 from helm_safe.model.policy import Resolved
-from helm_safe.model.records import Kind, Progress, fold
+from helm_safe.model.records import Approval, Kind, Progress, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.ports import Confirm
@@ -90,7 +90,6 @@ def begin(held: Seat, plan: Plan, settings: Settings, findings: Sequence[Any] = 
     body = {"plan": plan.to_json(), "by": identity(run_id), "findings": list(findings)}
     run.record(Kind.START, Stage.PLAN, data=body)
     _inherit(run)
-    run.tell(Stage.PLAN, f"run {run_id} begins", Level.INFO, run=run_id)
     return run
 
 
@@ -139,24 +138,39 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         return end
 
 
-def request(world: World, release: Release, verb: str) -> None:
-    """Leave pause, resume or promote for the process that runs. Raises NotFound where none does."""
+def request(world: World, release: Release, verb: str) -> str:
+    """Leave pause, resume, promote or abort for the process that runs. Raises NotFound where none does.
+
+    A promotion of a run that waits for approval is kept for it also while nobody works on it; returns what was
+    approved then, "" otherwise.
+    """
     state = unfinished_run(world, release)
+    if verb == "promote" and state.waiting:
+        step, facts = state.waiting
+        approval = Approval(state.run_id, step, facts["since"], person())
+        _twice(lambda: leave_approval(world.cluster, release, approval))
+        return str(facts["for"])
     if not state.holder:
         raise NotFound(
             f"no process works on run {state.run_id} of {release}",
             f"`helm safe-rollback resume {release.name} -n {release.namespace}` goes on with it.",
         )
     _leave(world, release, verb)
+    return ""
 
 
 def identity(run_id: str) -> str:
     """Who holds the Lease, for people: user, host and run."""
+    return f"{person()} run {run_id}"
+
+
+def person() -> str:
+    """Who runs this command: user and host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user often has no name
         user = "unknown"
-    return f"{user}@{socket.gethostname()} run {run_id}"
+    return f"{user}@{socket.gethostname()}"
 
 
 def _inherit(run: Run) -> None:
@@ -220,10 +234,15 @@ def _answers(world: World, release: Release, state: RunState) -> bool:
 
 
 def _leave(world: World, release: Release, verb: str) -> None:
+    _twice(lambda: leave_request(world.cluster, release, verb))
+
+
+def _twice(leave: Callable[[], None]) -> None:
+    """The holder renews the Lease every few seconds, maybe just now."""
     try:
-        leave_request(world.cluster, release, verb)
+        leave()
     except Conflict:
-        leave_request(world.cluster, release, verb)
+        leave()
 
 
 def _ask(world: World, release: Release, state: RunState, verb: str) -> bool:

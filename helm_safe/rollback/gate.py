@@ -1,57 +1,75 @@
-"""The gate before each step: pods, their logs, the requests of real users, and nobody else at the routes.
+"""The gate before each step: pods and their logs, requests of real users, metrics of your own, an undisturbed route.
 
 Three-valued: pass, fail, or not yet. No data is never a pass: what stays undecided to the end stops the run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any
 
 from helm_safe.model.errors import OutcomeUnknown
 from helm_safe.model.events import Level
+from helm_safe.model.gates import GateState, span_words, worst
 from helm_safe.model.health import Health
 from helm_safe.model.judging import Floors, Judgement, floors_of, judge
+from helm_safe.model.looks import Looks, alpha_of
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import Step
-from helm_safe.model.proportions import improbable
-from helm_safe.model.routes import Backends
-from helm_safe.model.traffic import Backend, NoData, Sample, Window, window
+from helm_safe.model.policy import Resolved
+from helm_safe.model.traffic import Window
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
+from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.pods import PodWatch
+from helm_safe.rollback.queries import Asking
 from helm_safe.rollback.traffic import look
+from helm_safe.rollback.waiting import answer, begin_waiting
 from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
 """Seconds between two looks: pods, workloads, routes and the gateway's counters cost at most 2 calls a second."""
 IDLE = 8.0  # seconds after which nobody is taken to be there: a bake tells what users met, and there are none
+SCRAPED = 60.0  # the same where a monitoring system is asked: it knows of requests when it has scraped them
+SOONEST = 1 / 3
+"""Share of the bake that also a clearly better version stays for: what is good and bad by turns must show it."""
+TESTS = 5  # of one pair at one look: the floors of errors and durations, errors beside, slow answers beside in two ways
+SILENCE = 20.0  # seconds after which a gate is told of even though its words are the same
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
 
-Windows = Mapping[str, Window]
 
-
-class Trial(NamedTuple):
-    """One pair at one step: who is judged, and beside whom."""
-
-    judged: str
-    other: str
+def idle_after(settings: Resolved) -> float:
+    """Seconds without a request after which nobody is taken to be there: a system that learns late knows late."""
+    if settings.value("metrics.provider") == "scrape":
+        return IDLE
+    return SCRAPED + (settings.value("metrics.lag") or 0.0)
 
 
 @dataclass
 class Gate:
-    """One step's gate. Times are the clock's monotonic seconds."""
+    """One step's gate. Times are the clock's monotonic seconds; waited is counted from the step's beginning."""
 
     run: Run
     step: Step
     pods: PodWatch
-    before: Mapping[Backend, Sample] | None = None
-    newest: Mapping[Backend, Sample] | None = None
+    started: bool = False
     promoted: int = 0
+    began: float = 0.0
     said: str = ""
-    unseen: str = ""
-    windows: dict[str, Window] = field(default_factory=dict)
+    told_at: float = 0.0
+    asked: bool = False
+    health: Health = field(default_factory=lambda: Health(Verdict.INCONCLUSIVE, "the pods were not looked at yet"))
+    judgements: list[Judgement] = field(default_factory=list)
+    metrics: list[GateState] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        trials = tuple(self._trials())
+        alpha = alpha_of(self._gates(), len(trials) * TESTS)
+        self.looks = {trial: Looks(alpha) for trial in trials}
+        self.counters = Counters(self.run, trials, self.share, self._notice, self._anew)
+        self.asking = Asking(self.run, trials, alpha, self.share == 100, self._kept("readings"))
 
     @property
     def share(self) -> float:
@@ -59,164 +77,226 @@ class Gate:
         share = float(self.step.args["share"])
         return share if self.step.args["trial"] == "canary" else 100 - share
 
-    def trials(self) -> Iterator[Trial]:
-        for pair in self._pairs():
-            yield Trial(pair.canary, pair.stable) if self.step.args["trial"] == "canary" else Trial(*pair)
+    @property
+    def bake(self) -> float:
+        return float(self.step.args["bake"])
+
+    @property
+    def timeout(self) -> float:
+        return float(self.run.plan.settings["timeout"])
+
+    @property
+    def waited(self) -> float:
+        return self.run.world.clock.monotonic() - self.began
+
+    @property
+    def blind(self) -> bool:
+        """Whether the user goes without the gateway's numbers."""
+        return bool(self.run.plan.settings["blind"])
 
     def hold(self) -> Outcome:
         """Look until it is decided. Raises Turn, Interrupted and LostLease where a wait may be left."""
-        clock, bake = self.run.world.clock, float(self.step.args["bake"])
-        self.promoted = self._promotions()
-        began, deadline = clock.monotonic(), clock.monotonic() + float(self.run.plan.settings["timeout"])
-        self._sample()
+        self._start()
         while True:
-            clock.sleep(POLL)
+            self.run.world.clock.sleep(POLL)
             self.run.safe_point(f"at the step {self.step.title!r}; traffic stays where it is")
             look(self.run, [float(self.step.args["share"])])
-            health, judgements = self.pods.look(), self._judge()
-            bad = next((each for each in judgements if each.verdict is Verdict.FAIL), None)
-            if bad or health.verdict is Verdict.FAIL:
-                return self._failed(bad, health)
-            waited = clock.monotonic() - began
-            if self._promotions() > self.promoted:
-                return self._passed(f"{self._words(judgements)}; promoted by a person", waited)
-            if self._enough(health, judgements, waited >= bake):
-                return self._passed(self._words(judgements), waited)
-            patience = bake if self.actual() is not None else min(bake, IDLE)
-            if waited >= patience and health.verdict is Verdict.PASS and self._starved(judgements, deadline):
-                decided = self._without_users(judgements, waited)
-                if decided:
-                    return decided
-            self._tell(judgements, waited, bake)
-            if clock.monotonic() > deadline:
-                return self._undecided(judgements)
+            self._look()
+            if self._enough():
+                self.health = self.pods.anew()
+                self._judge(last=True)
+            decided = self._decide()
+            if decided:
+                return {**decided, **self._data()}
+            self._tell()
 
-    def _enough(self, health: Health, judgements: list[Judgement], baked: bool) -> bool:
-        good = health.verdict is Verdict.PASS and not self.unseen
-        passed_all = all(each.verdict is Verdict.PASS for each in judgements)
-        return good and passed_all and (baked or (bool(judgements) and all(each.better for each in judgements)))
+    def _start(self) -> None:
+        self.started, self.promoted, self.began = True, self._promotions(), self.run.world.clock.monotonic()
+        if not self.blind:
+            self.counters.begin()
+        self.asking.begin()
 
-    def _starved(self, judgements: list[Judgement], deadline: float) -> bool:
+    def bad_sign(self) -> Outcome | None:
+        """One look from outside a step: what the gate would stop the run for, None while nothing speaks against it."""
+        if not self.started:
+            self._start()
+        look(self.run, [float(self.step.args["share"])])
+        self._look()
+        return self._failed() if self._verdict() is Verdict.FAIL else None
+
+    def look_anew(self) -> None:
+        """Judge requests from now on only."""
+        self.counters.forget()
+
+    def _look(self) -> None:
+        """What every gate says now. What would pass is tested once more by `hold`, with all that is known."""
+        self.health = self.pods.look()
+        if not self.blind:
+            self.counters.look()
+        self._judge(last=False)
+
+    def _judge(self, *, last: bool) -> None:
+        self.judgements = [] if self.blind else [self._judgement(trial, last=last) for trial in self.looks]
+        self.metrics = self.asking.look(last=last)
+
+    def _judgement(self, trial: Trial, *, last: bool) -> Judgement:
+        floors: Floors = floors_of(self.run.settings.resolved)
+        windows, looks = self.counters.windows, self.looks[trial]
+        judged, beside = windows.get(trial.judged), windows.get(trial.other) if self.share < 100 else None
+        baseline = self._baseline(trial.judged) if beside is None else None
+        name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
+        alpha = looks.due(judged.requests if judged else 0.0, last=last)
+        return judge(judged, beside, floors, baseline=baseline, beside=name, alpha=alpha)
+
+    def _decide(self) -> Outcome | None:
+        if self._verdict() is Verdict.FAIL:
+            return self._failed()
+        if self._promotions() > self.promoted:
+            return self._passed(f"{self._words()}; promoted by a person")
+        by = answer(self.run, self.step)
+        if by:
+            return self._passed(f"{self._words()}; approved by {by}")
+        if self._enough():
+            return self._passed(self._words())
+        if self._starved():
+            decided = self._without_users()
+            if decided or self.asked:
+                return decided
+        return self._undecided() if self.waited > self.timeout else None
+
+    def _verdict(self) -> Verdict:
+        """Of all gates together; numbers that cannot be believed pass nobody."""
+        found: list[Health | Judgement | GateState] = [self.health, *self.judgements, *self.metrics]
+        verdict = worst(each.verdict for each in found)
+        return Verdict.INCONCLUSIVE if verdict is Verdict.PASS and self.counters.doubt else verdict
+
+    def _enough(self) -> bool:
+        """Whether all is good for long enough; clearly better than the other is good enough sooner."""
+        if self._verdict() is not Verdict.PASS:
+            return False
+        better = bool(self.judgements) and all(each.better for each in self.judgements)
+        return self.waited >= self.bake * (SOONEST if better else 1)
+
+    def _starved(self) -> bool:
         """Whether users send too few requests for a decision in time, and nothing else stands open."""
-        left = deadline - self.run.world.clock.monotonic()
-        needed = [each.lacking / self._rate(trial) for each, trial in zip(judgements, self.trials(), strict=False)]
-        open_ = [each for each in judgements if each.verdict is not Verdict.PASS]
-        return bool(open_) and all(each.lacking for each in open_) and max(needed) > left
+        nobody = self.counters.actual is None
+        patience = min(self.bake, idle_after(self.run.settings.resolved)) if nobody else self.bake
+        open_ = [each for each in self.judgements if each.verdict is not Verdict.PASS]
+        if self.waited < patience or self.health.verdict is not Verdict.PASS or self.counters.doubt or not open_:
+            return False
+        others = all(each.verdict is Verdict.PASS for each in self.metrics)
+        left = self.timeout - self.waited
+        return others and all(each.lacking for each in open_) and any(each > left for each in self._needed())
 
-    def _rate(self, trial: Trial) -> float:
-        """Requests per second that the judged Service can hope for; next to nothing where none came."""
-        seen = [self.windows[name] for name in trial if name in self.windows]
-        total = sum(each.requests for each in seen) * self.share / 100
-        return max(total / max((each.seconds for each in seen), default=1.0), 1e-9)
+    def _needed(self) -> Iterator[float]:
+        """Seconds until each pair has the minimum of requests, as users come now."""
+        for trial, each in zip(self.looks, self.judgements, strict=False):
+            yield each.lacking / max(self.counters.rate([trial]) * self.share / 100, 1e-9)
 
-    def _without_users(self, judgements: list[Judgement], waited: float) -> Outcome | None:
-        """What `gates.no-traffic` says: requests of our own decide, or the run stops; None to wait on."""
+    def _without_users(self) -> Outcome | None:
+        """What `gates.no-traffic` says: requests of our own decide, or a person, or the run stops; None to wait."""
         chosen = self.run.settings.resolved.value("gates.no-traffic")
-        words = f"{self._words(judgements)}, and users send too few to get there in time"
+        words = f"{self._words()}, and users send too few to get there in time"
         if chosen == "stop":
             return failed(f"at {self.share:g} %: {words} (gates.no-traffic)")
-        if chosen == "wait":
+        if chosen == "ask":
+            self._ask(words)
+        if chosen in ("wait", "ask"):
             return None
         wanted = wanted_by(self.run.settings.resolved)
         own = warm_up(self.run.world.cluster, self.run.world.clock, self.pods.pods(), wanted, self.run.stop_wanted)
         if own.verdict is Verdict.FAIL:
             return failed(f"at {self.share:g} %: {own.sentence}")
-        return self._passed(f"{words}; {own.sentence}", waited) if own.verdict is Verdict.PASS else None
+        return self._passed(f"{words}; {own.sentence}") if own.verdict is Verdict.PASS else None
 
-    def _judge(self) -> list[Judgement]:
-        """One judgement per pair; none where the user goes without the gateway's numbers."""
-        if self.run.plan.settings["blind"]:
-            return []
-        self.windows = self._windows()
-        floors: Floors = floors_of(self.run.settings.resolved)
-        found = []
-        for trial in self.trials():
-            beside = self.windows.get(trial.other) if self.share < 100 else None
-            baseline = self._baseline(trial.judged) if beside is None else None
-            name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
-            found.append(judge(self.windows.get(trial.judged), beside, floors, baseline=baseline, beside=name))
-        self.unseen = self._not_followed()
-        if self.unseen:
-            # Gateways count a request when it ends: one that began before the step would spoil the split for ever.
-            self.before = self.newest
-        return found
-
-    def _windows(self) -> dict[str, Window]:
-        after = self._read()
-        self.newest = after or self.newest
-        if after is None or self.before is None:
-            self.before = self.before or after
-            return {}
-        try:
-            return {backend.name: window(self.before[backend], sample) for backend, sample in after.items()}
-        except NoData as missing:
-            self._notice(missing.message)
-            return {}
-
-    def _sample(self) -> None:
-        if not self.run.plan.settings["blind"]:
-            self.before = self._read()
-
-    def _read(self) -> Mapping[Backend, Sample] | None:
-        namespace = self.run.release.namespace
-        backends = [Backend(namespace, name) for pair in self._pairs() for name in pair]
-        try:
-            return self.run.metrics().sample(backends)
-        except NoData as missing:
-            self._notice(missing.message)
-            return None
-
-    def _not_followed(self) -> str:
-        """Why the gateway's own counters say that it does not split as the routes do, "" while they fit."""
-        for trial in self.trials():
-            judged, other = (self.windows.get(name, Window(0, 0)).requests for name in trial)
-            total = round(judged + other)
-            if total and improbable(round(judged), total, self.share / 100):
-                return f"{100 * judged / total:.1f} % of {total} requests reached {trial.judged}, not {self.share:g} %"
-        return ""
+    def _ask(self, words: str) -> None:
+        """A person decides, however long it takes: said once, and the gates are still looked at."""
+        if self.asked:
+            return
+        self.asked = True
+        begin_waiting(self.run, self.step, f"the gate at {self.share:g} % is passed without enough requests", None)
+        name = f"{self.run.release.name} -n {self.run.release.namespace}"
+        told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, "
+        told += (
+            f"`abort` puts things back; until then {self.share:g} % of the users stay here, and the gates are watched"
+        )
+        self.run.tell(self.step.stage, told, Level.WARNING, **self._data())
 
     def _baseline(self, judged: str) -> Window | None:
         """The newest window of the same Service in an earlier step, else of the one that it was compared with."""
-        for outcome in reversed(list(self.run.progress.done.values())):
-            kept = outcome.get("windows", {})
-            if kept:
-                return Window.from_json(kept.get(judged) or next(iter(kept.values())))
-        return None
+        kept = self._kept("windows")
+        return Window.from_json(kept.get(judged) or next(iter(kept.values()))) if kept else None
 
-    def _tell(self, judgements: list[Judgement], waited: float, bake: float) -> None:
-        words = self._words(judgements)
-        if words != self.said:
-            self.said = words
-            text = f"{words} ({waited:.0f} s so far)"
-            self.run.tell(self.step.stage, text, wanted=self.share, actual=self.actual(), waited=waited, bake=bake)
+    def _kept(self, what: str) -> dict[str, Any]:
+        """What the newest step that has some left for those after it."""
+        done = reversed(list(self.run.progress.done.values()))
+        return next((dict(outcome[what]) for outcome in done if outcome.get(what)), {})
 
-    def _words(self, judgements: list[Judgement]) -> str:
-        actual = self.actual()
+    def _tell(self) -> None:
+        words, now = self._words(), self.run.world.clock.monotonic()
+        if words == self.said and now - self.told_at < SILENCE:
+            return
+        self.said, self.told_at, data = words, now, self._data()
+        left = f", {'about ' + span_words(data['eta']) + ' to go' if data['eta'] is not None else 'no end in sight'}"
+        self.run.tell(self.step.stage, f"{words} ({self.waited:.0f} s so far{left})", **data)
+
+    def _words(self) -> str:
+        actual = self.counters.actual
         split = f"{self.share:g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
-        told = [each.sentence for each in judgements] or ["without the gateway's numbers, as accepted"]
-        return "; ".join([split, *([self.unseen] if self.unseen else []), *told])
+        told = [each.sentence for each in self.judgements] or ["without the gateway's numbers, as accepted"]
+        told += [each.sentence for each in self.metrics]
+        without = self.run.plan.settings.get("left out", [])
+        told += [f"without {', '.join(without)}, as accepted"] if without else []
+        return "; ".join([split, *([self.counters.doubt] if self.counters.doubt else []), *told])
 
-    def actual(self) -> float | None:
-        """Percent of the requests of this step that the judged Services really got; None where nobody counted."""
-        counts = [[self.windows.get(name, Window(0, 0)).requests for name in trial] for trial in self.trials()]
-        total = sum(map(sum, counts))
-        return 100 * sum(judged for judged, _ in counts) / total if total else None
+    def _data(self) -> dict[str, Any]:
+        """The gates for screens and machines; seconds are counted from the beginning of the step."""
+        gates = [*self._traffic_gates(), *self.metrics, self._pods_gate()]
+        return {
+            "kind": "gate",
+            "step": self.step.id,
+            "share": float(self.step.args["share"]),
+            "wanted": self.share,
+            "actual": self.counters.actual,
+            "waited": self.waited,
+            "bake": self.bake,
+            "deadline": self.timeout,
+            "eta": self._eta(gates),
+            "gates": [each.to_json() for each in gates],
+        }
 
-    def _passed(self, words: str, waited: float) -> Outcome:
-        kept = {trial.judged: self.windows[trial.judged].to_json() for trial in self.trials() if self._seen(trial)}
-        return passed(
-            f"{words}, after {waited:.0f} s", wanted=self.share, actual=self.actual(), waited=waited, windows=kept
-        )
+    def _traffic_gates(self) -> Iterator[GateState]:
+        for trial, judgement in zip(self.looks, self.judgements, strict=False):
+            for each in judgement.gates:
+                yield each if len(self.looks) < 2 else each._replace(name=f"{each.name} ({trial.judged})")
 
-    def _seen(self, trial: Trial) -> bool:
-        return trial.judged in self.windows and self.windows[trial.judged].requests > 0
+    def _pods_gate(self) -> GateState:
+        eta = 0.0 if self.health.verdict is Verdict.PASS else None
+        return GateState("pods", self.health.verdict, self.health.message, eta=eta)
 
-    def _failed(self, bad: Judgement | None, health: Health) -> Outcome:
-        reason = bad.sentence if bad else health.message
-        return failed(f"at {self.share:g} %: {reason}", both_bad=bool(bad and bad.both_bad), actual=self.actual())
+    def _eta(self, gates: list[GateState]) -> float | None:
+        """Seconds until this step can be decided, None where nobody knows."""
+        known = [each.eta if each.eta is not None else math.inf for each in gates]
+        longest = max([*known, self.bake - self.waited, 0.0])
+        return longest if math.isfinite(longest) else None
 
-    def _undecided(self, judgements: list[Judgement]) -> Outcome:
-        words = f"no decision at {self.share:g} % within the time given: {self._words(judgements)}"
+    def _passed(self, words: str) -> Outcome:
+        windows = {name: each for name, each in self.counters.windows.items() if each.requests}
+        kept = {trial.judged: windows[trial.judged].to_json() for trial in self.looks if trial.judged in windows}
+        return passed(f"{words}, after {self.waited:.0f} s", windows=kept, readings=self.asking.kept())
+
+    def _failed(self) -> Outcome:
+        """The first gate that fails, in words; and whether it tells that a rollback does not help."""
+        found: list[Judgement | GateState] = [*self.judgements, *self.metrics]
+        bad = next((each for each in found if each.verdict is Verdict.FAIL), None)
+        reason = bad.sentence if bad else self.health.message
+        outcome = failed(f"at {self.share:g} %: {reason}", both_bad=isinstance(bad, Judgement) and bad.both_bad)
+        no_help = bad.no_help if isinstance(bad, Judgement) else bad.sentence if bad and bad.worse else ""
+        beside = self.step.args["trial"] == "canary"
+        return {**outcome, "no_help": f"at {self.share:g} % of the users {no_help}"} if no_help and beside else outcome
+
+    def _undecided(self) -> Outcome:
+        words = f"no decision at {self.share:g} % within the time given: {self._words()}"
         if committed(self.run.progress):
             raise OutcomeUnknown(words, f"Users are safe where they are; `resume {self.run.release.name}` looks again.")
         return failed(f"{words}; no data is never a pass")
@@ -226,8 +306,17 @@ class Gate:
             self.said = words
             self.run.tell(self.step.stage, f"no numbers from the gateway: {words}", Level.WARNING)
 
+    def _anew(self) -> None:
+        for each in self.looks.values():
+            each.restart()
+
     def _promotions(self) -> int:
         return list(self.run.lock.requests()).count("promote")
 
-    def _pairs(self) -> tuple[Backends, ...]:
-        return self.run.plan.traffic.pairs if self.run.plan.traffic else ()
+    def _gates(self) -> int:
+        """Steps of the plan that have a gate."""
+        return sum(each.action == self.step.action for each in self.run.plan.steps)
+
+    def _trials(self) -> Iterator[Trial]:
+        for pair in self.run.plan.traffic.pairs if self.run.plan.traffic else ():
+            yield Trial(pair.canary, pair.stable) if self.step.args["trial"] == "canary" else Trial(*pair)

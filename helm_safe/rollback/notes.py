@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from helm_safe.core.objects import ObjectRef
+from helm_safe.model.gates import span_words
 from helm_safe.model.judging import decision_words
 from helm_safe.model.plan import Traffic
 from helm_safe.rollback.inspect import applies_server_side
-from helm_safe.rollback.strategy import Scene
+from helm_safe.rollback.queries import queries_in
+from helm_safe.rollback.strategy import Scene, gated_shares
 
 
-def notes(strategy: str, scene: Scene, moved: Traffic | None) -> Iterator[str]:
-    """Sentences, the treatment of workloads first."""
+def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence[str] = ()) -> Iterator[str]:
+    """Sentences, the treatment of workloads first. left_out: queries that were accepted as unanswered."""
     staging = scene.snapshot.staging
     for each in staging.staged if strategy in ("standby", "shift", "express") else ():
         doors = ", ".join(f"Service/{door.service}" for door in each.doors)
@@ -25,9 +27,28 @@ def notes(strategy: str, scene: Scene, moved: Traffic | None) -> Iterator[str]:
         yield f"{route.ref}: {fate(scene, route.ref)}"
     for kind in scene.snapshot.near if moved else ():
         yield f"{kind} of other namespaces: you may not list them, so nobody looked whether one sends users here"
-    if strategy == "standby" and scene.rate > 0:
-        minimum = scene.settings.resolved.value("gates.minimum-requests")
-        yield "until a decision, " + decision_words(scene.rate, scene.settings.steps[0] / 100, minimum)
+    if left_out and moved:
+        yield f"the gates go without {', '.join(left_out)}, as you accepted: no answer came while planning"
+    yield from decisions(strategy, scene)
+
+
+def decisions(strategy: str, scene: Scene) -> Iterator[str]:
+    """Until when each step can be decided, as users come now."""
+    shares = gated_shares(strategy, scene.settings.steps)
+    minimum, bake = scene.settings.resolved.value("gates.minimum-requests"), scene.settings.bake
+    if shares and scene.rate > 0:
+        told = [decision_words(scene.rate, share / 100, minimum) for share in shares]
+        yield f"until a decision, each at least the bake of {span_words(bake)} unless clearly better: {'; '.join(told)}"
+    elif shares and not scene.snapshot.blind:
+        yield f"until a decision: no requests were seen, so gates.no-traffic counts ({_no_traffic(scene)})"
+    asked = queries_in(scene.settings.resolved)
+    if shares and asked:
+        names = ", ".join(each.name for each in asked)
+        yield f"metrics of your own at each gate: {names} ({max(each.readings for each in asked)} readings)"
+
+
+def _no_traffic(scene: Scene) -> str:
+    return str(scene.settings.resolved.value("gates.no-traffic"))
 
 
 def fate(scene: Scene, route: ObjectRef) -> str:

@@ -14,14 +14,18 @@ from helm_safe.model.resources import (
     ENDPOINT_SLICES,
     EVENTS,
     LEASES,
+    POD_METRICS,
     PODS,
     REPLICA_SETS,
     SECRETS,
+    SERVICES,
     STATEFUL_SETS,
 )
 from helm_safe.model.revisions import Release, Revision
 from helm_safe.model.snapshot import Resource, Served
 from helm_safe.model.staging import Staging
+from helm_safe.model.targets import sidecar_of
+from helm_safe.model.warming import SAFE, WarmUp
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")  # the order in which people read them
 HOOK_EVENTS = {"pre-rollback", "post-rollback"}
@@ -29,12 +33,13 @@ SCALED = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
 
 
 class Permission(NamedTuple):
-    """One verb on one resource. namespace: empty for kinds of the whole cluster."""
+    """One verb on one resource. namespace: empty for kinds of the whole cluster. spare: a run gets on without it."""
 
     verb: str
     resource: Resource
     namespace: str
     subresource: str = ""
+    spare: bool = False
 
 
 class Row(NamedTuple):
@@ -43,6 +48,7 @@ class Row(NamedTuple):
     resource: Resource
     verbs: tuple[str, ...]
     subresource: str = ""
+    spare: bool = False
 
 
 # Helm reads, writes and prunes its records; we add the journal beside them.
@@ -55,7 +61,10 @@ ALWAYS = (
     Row(PODS, ("get",), "proxy"),  # requests that warm new pods up, and what a pod says of itself
     Row(EVENTS, ("list",)),
     *(Row(resource, ("list",)) for resource in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)),
+    # Without it the same objects are listed again and again, as soon as the run finds out.
+    *(Row(resource, ("watch",), spare=True) for resource in (PODS, EVENTS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)),
 )
+PROXY_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # Read before anything else, unless --policy names a file: no access review has to ask for it again.
 POLICY = Row(CONFIG_MAPS, ("get",))
 # Helm reads each object, then patches it, or creates it where it is gone; we list its kind.
@@ -112,9 +121,34 @@ def of_staging(
     yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
 
 
+def of_warm_up(release: Release, wanted: WarmUp, pods: Iterable[Object] = ()) -> list[Permission]:
+    """What warm-up requests need besides reading through the proxy: another verb, or forwarding a pod's port.
+
+    pods: those whose mesh may turn the proxy away. A port is forwarded by a WebSocket, which is a GET; from 1.35 on the
+    API server asks for `create` as well.
+    """
+    if not wanted.least:
+        return []
+    verbs = [] if wanted.tunnelled or wanted.method in SAFE else [PROXY_VERBS[wanted.method]]
+    found = [Permission(verb, PODS, release.namespace, "proxy") for verb in verbs]
+    if wanted.tunnelled or (wanted.via == "auto" and any(map(sidecar_of, pods))):
+        found += [Permission(verb, PODS, release.namespace, "portforward") for verb in ("get", "create")]
+    return found
+
+
 def of_gateway(namespace: str) -> list[Permission]:
     """To read the metrics of a gateway's own pods."""
     return [Permission("list", PODS, namespace), Permission("get", PODS, namespace, "proxy")]
+
+
+def of_service(namespace: str) -> Permission:
+    """To ask a Prometheus through the API server."""
+    return Permission("get", SERVICES, namespace, "proxy")
+
+
+def of_pod_metrics(namespace: str) -> list[Permission]:
+    """To ask for the CPU and memory of the pods behind a Service."""
+    return [Permission("list", POD_METRICS, namespace), Permission("get", SERVICES, namespace)]
 
 
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:
@@ -132,7 +166,8 @@ def to_review(
     users in steps (`staged`), are not dry-run.
     """
     ours = {_identity(each) for each in staged}
-    return [each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))]
+    unproven = (each for each in permissions if not each.spare and not _listed(each, listed))
+    return [each for each in unproven if _identity(each) in ours or not _tried(each)]
 
 
 def _identity(each: Permission) -> tuple[str, ...]:
@@ -161,7 +196,7 @@ def roles(permissions: Iterable[Permission], release: Release) -> list[Object]:
 def _rows(release: Release, rows: Iterable[Row]) -> Iterator[Permission]:
     for row in rows:
         for verb in row.verbs:
-            yield Permission(verb, row.resource, release.namespace, row.subresource)
+            yield Permission(verb, row.resource, release.namespace, row.subresource, row.spare)
 
 
 def _objects(served: Served, revisions: Sequence[Revision], deleted: Collection[ObjectRef]) -> Iterator[Permission]:

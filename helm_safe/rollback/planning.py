@@ -15,6 +15,7 @@ from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
+from helm_safe.rollback.queries import left_out
 from helm_safe.rollback.strategy import (
     Scene,
     after_rollback,
@@ -53,7 +54,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         undo=undo(strategy, scene),
         hold=hold_users(strategy),
         traffic=moved,
-        notes=tuple(notes(strategy, scene, moved)),
+        notes=tuple(notes(strategy, scene, moved, left_out(findings))),
     )
 
 
@@ -211,5 +212,7 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
         "floors": floors(strategy, scene, replicas_wanted(snapshot)),
         "charted": sorted(str(ref) for ref in snapshot.change.target.objects if ref.kind.endswith("Route")),
         "isolated": scene.isolated,
+        "rate": scene.rate,
+        "left out": left_out(findings),
         "blind": any(each.check == ACCEPTED and each.status is Status.WAIVED for each in findings),
     }

@@ -9,8 +9,9 @@ from helm_safe.core.findings import Finding
 from helm_safe.helm.flags import check_flags
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Blocked, UsageError
+from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
-from helm_safe.model.plan import Advice, Plan
+from helm_safe.model.plan import Advice, Plan, Stage
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
@@ -18,7 +19,9 @@ from helm_safe.rollback.context import World
 from helm_safe.rollback.discovery import Routed, Search, down, routed
 from helm_safe.rollback.gauge import Gauge, services_of
 from helm_safe.rollback.inspect import evidence_for, gather, revision_of
+from helm_safe.rollback.pauses import verify_pauses
 from helm_safe.rollback.planning import build_plan
+from helm_safe.rollback.queries import untold
 from helm_safe.rollback.runs import standing_isolation
 from helm_safe.rollback.strategy import Scene, choose
 
@@ -42,15 +45,21 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     evidence = evidence_for(world, history, asked.settle(current, None).known_good_after)
     target = revision_of(history, number) if number else _proposal(history, evidence)
     settings = asked.settle(current, target)
+    verify_pauses(settings)
     check_flags(world.releases.version(), settings.native, target)
     change = Change(current=current, target=target)
     gauge = Gauge(world, release.namespace, services_of(current, target), settings)
     snapshot = gather(world, history, change, settings)
     gauge.close()
+    if gauge.origin:
+        words = f"what users get is told by {gauge.origin}"
+        world.reporter.event(Event(world.clock.now(), Stage.INSPECT.value, Level.INFO, words))
     scene = _scene(world, snapshot, settings, gauge)
     strategy, why = choose(scene)
     # The checks judge what will be done: nothing is doubled, say, where no standby is made.
-    snapshot = replace(snapshot, blind=gauge.blind, settings=replace(settings, strategy=strategy))
+    unanswered = untold(world, release, settings.resolved, [door.service for door in snapshot.staging.doors()])
+    chosen = replace(settings, strategy=strategy)
+    snapshot = replace(snapshot, blind=gauge.blind, unanswered=unanswered, settings=chosen)
     findings = tuple(run_checks(snapshot))
     plan = build_plan(replace(scene, snapshot=snapshot), strategy, why, findings)
     return Prepared(history, evidence, number is None, snapshot, findings, plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -21,9 +21,11 @@ from helm_safe.model.errors import (
 )
 from helm_safe.model.events import Level
 from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_share
+from helm_safe.model.outline import outline
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
 from helm_safe.rollback import drain, holding, shift, standby
+from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
@@ -32,7 +34,8 @@ from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
 PAUSE_POLL = 1.0
-MEASURED = ("wanted", "actual", "waited")  # what a gate leaves in its outcome, for those who read the events
+MEASURED = ("share", "wanted", "actual", "waited", "bake", "deadline", "eta", "gates")
+"""What a gate leaves in its outcome, for those who read the events."""
 
 
 def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -42,6 +45,7 @@ def cleanup(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 
 ACTIONS: dict[str, ActionOf] = {
+    "approve": approve,
     "autopsy": autopsy,
     "repair": repair,
     "recreate": recreate,
@@ -77,24 +81,43 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
-    with _signals(run.signals), _told_as_mid_run(run):
+    with _signals(run.signals), closing(run), _told_as_mid_run(run):
+        _open(run)
+        paused = False
         while True:
             action = next_action(run.plan, run.progress, request or run.request())
             if isinstance(action, Finish):
                 return _finish(run, action)
             if isinstance(action, Hold):
                 run.stop_here("while it was paused")
+                paused = paused or _tell_paused(run)
                 run.world.clock.sleep(PAUSE_POLL)
             else:
+                paused = False
                 run.stop_here(f"before this step: {action.step.title}")
                 with suppress(Turn):
                     _do(run, action)
 
 
+def _open(run: Run) -> None:
+    """Tell the whole course, so that whoever watches knows what is still to come."""
+    words = "goes on" if run.progress.begun or run.progress.done else "begins"
+    run_id = run.journal.run_id
+    run.tell(Stage.PLAN, f"run {run_id} {words}", **outline(run_id, run.plan, run.progress))
+
+
+def _tell_paused(run: Run) -> bool:
+    last = run.progress.last
+    name = f"{run.release.name} -n {run.release.namespace}"
+    words = f"paused on request; users stay where they are. `helm safe-rollback resume {name}` lets it go on"
+    run.tell(Stage(last.stage) if last else Stage.PLAN, words, Level.WARNING, kind="paused")
+    return True
+
+
 def _do(run: Run, action: Do) -> None:
     step = action.step
     run.record(Kind.INTENT, step.stage, step.id)
-    run.tell(step.stage, step.title)
+    run.tell(step.stage, step.title, kind="step", step=step.id, state="begun")
     try:
         outcome = ACTIONS[step.action](run, step, action.again)
     except Stuck as stuck:
@@ -104,12 +127,16 @@ def _do(run: Run, action: Do) -> None:
     good = outcome["verdict"] == Verdict.PASS.value
     words = str(outcome.get("message") or outcome.get("reason"))
     measured = {name: outcome[name] for name in MEASURED if outcome.get(name) is not None}
-    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, step=step.id, **measured)
+    facts = {**measured, "kind": "step", "step": step.id, "state": "done" if good else "failed"}
+    run.tell(step.stage, words, Level.GOOD if good else Level.ERROR, **facts)
 
 
 def _finish(run: Run, action: Finish) -> EndState:
     if not run.progress.end:
         run.record(Kind.END, Stage.CLEANUP, data={"state": action.state.value, "reason": action.reason})
+    words = f"the run ended {action.state.value}" + (f": {action.reason}" if action.reason else "")
+    level = Level.GOOD if action.state is EndState.SUCCEEDED else Level.WARNING
+    run.tell(Stage.CLEANUP, words, level, kind="end", state=action.state.value, reason=action.reason)
     return action.state
 
 
@@ -144,9 +171,13 @@ def _put_back(run: Run) -> str:
     """How things stand after a stop before COMMIT, and what next."""
     if run.plan.traffic is None:
         return "Nothing was changed. Mend the cause and run it again."
-    both_bad = any(outcome.get("both_bad") for outcome in run.progress.done.values())
-    advice = " Look at what both revisions share, such as a database or configuration." if both_bad else ""
-    return f"Everything is as it was; users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}.{advice}"
+    done = run.progress.done.values()
+    shared = " Look at what both revisions share, such as a database or configuration."
+    advice = shared if any(outcome.get("both_bad") for outcome in done) else ""
+    why = next((outcome["no_help"] for outcome in done if outcome.get("no_help")), "")
+    told = f"\nA rollback does not help: {why}." if why else ""
+    where = safe_words(run.plan, safe_share(run.plan, run.progress))
+    return f"Everything is as it was; users are at {where}.{advice}{told}"
 
 
 def _where(run: Run, stuck: dict[str, Any] | None) -> str:

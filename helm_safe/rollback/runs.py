@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from helm_safe.journal.lease import Holder, current_holder
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.errors import Blocked, NotFound
-from helm_safe.model.machine import committed
+from helm_safe.model.machine import committed, waiting
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import Progress, Record, fold
 from helm_safe.model.revisions import Release
@@ -31,6 +32,11 @@ class RunState:
     @property
     def unfinished(self) -> bool:
         return bool(self.progress.plan) and (not self.progress.end or self.held or self.stuck)
+
+    @property
+    def waiting(self) -> tuple[str, dict[str, Any]] | None:
+        """The step that waits for a person and what it waits for; None while none does."""
+        return waiting(self.progress.plan, self.progress) if self.progress.plan else None
 
     @property
     def held(self) -> bool:

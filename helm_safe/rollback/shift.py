@@ -11,6 +11,7 @@ from helm_safe.rollback.context import Run, safe_words
 from helm_safe.rollback.gate import Gate
 from helm_safe.rollback.holding import forget_scalers, hold_again
 from helm_safe.rollback.hygiene import forget_us
+from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.standby import staging_of_plan, warm, watched
 from helm_safe.rollback.traffic import Stuck, capture, move, put_back, recapture, routes_of, settle
 from helm_safe.rollback.watch import restored
@@ -32,9 +33,13 @@ def weights(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
     capture(run, step.stage)
     _move_when_ready(run, step)
     settle(run)
+    return Gate(run, step, judged_pods(run, step)).hold()
+
+
+def judged_pods(run: Run, step: Step) -> PodWatch:
+    """The pods that are on trial at a step: the restored ones in RETURN, the standby's in SHIFT."""
     restoring = step.args["trial"] == "stable"
-    pods = restored(run, step.stage, step.args["workloads"]) if restoring else watched(run, step.stage)
-    return Gate(run, step, pods).hold()
+    return restored(run, step.stage, step.args["workloads"]) if restoring else watched(run, step.stage)
 
 
 def forget(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
 from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
+from helm_safe.model.judging import time_to_decision
+from helm_safe.model.options import COMMIT
 from helm_safe.model.plan import Stage, Step, Traffic
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
+from helm_safe.rollback.pauses import pause, pauses
 
 CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
@@ -93,17 +98,33 @@ def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step(
             "ready", Stage.STANDBY, "ready", "wait until its pods are up, and warm them up with requests of our own"
         )
-        for percent in scene.settings.steps:
-            title = f"{percent} % of the users to the standby"
-            yield Step(f"shift {percent}", Stage.SHIFT, "weights", title, _weights(scene, percent, "canary"))
+        yield from _shift(scene)
         yield Step("join", Stage.COMMIT, "join", "let the standby's pods serve the release's own Services too")
         yield _drain(scene)
         yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
     if strategy == "shift":
         yield from _hold(scene)
+        before = f"the native rollback (all users are at {scene.good})"
+        yield from pause(scene.settings, (COMMIT,), before, Stage.COMMIT, "isolate")
         yield Step("bridge", Stage.COMMIT, "bridge", "let the known-good pods serve the release's own Services too")
         yield _drain(scene)
         yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
+    if strategy in ("express", "native"):
+        # Without steps whoever wanted to be asked at one of them is asked once, before everything.
+        before = "the native rollback (users cannot be moved in steps)"
+        yield from pause(scene.settings, (*pauses(scene.settings), COMMIT), before, Stage.COMMIT)
+
+
+def _shift(scene: Scene) -> Iterator[Step]:
+    steps, settings = scene.settings.steps, scene.settings
+    for percent, following in pairwise((*steps, 0)):
+        title, name = f"{percent} % of the users to the standby", f"shift {percent}"
+        yield Step(name, Stage.SHIFT, "weights", title, _weights(scene, percent, "canary"))
+        if following:
+            before = f"{following} % of the users go to the standby ({percent} % now)"
+            yield from pause(settings, (percent,), before, Stage.SHIFT, name)
+    before = "the native rollback (all users are at the standby)"
+    yield from pause(settings, (100, COMMIT), before, Stage.SHIFT, name)
 
 
 def isolation(scene: Scene) -> Step:
@@ -142,14 +163,28 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("leave", Stage.RETURN, "leave", leave)
     else:
         yield Step("unbridge", Stage.RETURN, "remove", "take the known-good pods out of the release's own Services")
-    for percent in RETURN_STEPS if strategy == "standby" else scene.settings.steps:
-        title = f"{percent} % of the users to the restored pods"
-        yield Step(f"return {percent}", Stage.RETURN, "weights", title, _weights(scene, 100 - percent, "stable"))
+    for percent, following in pairwise((*return_shares(strategy, scene.settings.steps), 0)):
+        title, name = f"{percent} % of the users to the restored pods", f"return {percent}"
+        yield Step(name, Stage.RETURN, "weights", title, _weights(scene, 100 - percent, "stable"))
+        if strategy == "shift":  # the restored pods of a standby's run are of the version that was approved
+            then = f"{following} % of the users go to the restored pods" if following else "the routes are put back"
+            yield from pause(scene.settings, (percent,), f"{then} ({percent} % are there now)", Stage.RETURN, name)
     yield Step("routes", Stage.CLEANUP, "routes", "put the routes back exactly", {"share": None})
     if strategy == "standby":
         yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
     if holds(scene):
         yield Step("release", Stage.CLEANUP, "release", "put the autoscalers back exactly")
+
+
+def return_shares(strategy: str, steps: Sequence[int]) -> Sequence[int]:
+    """Percent of the users on the restored pods, step by step."""
+    return RETURN_STEPS if strategy == "standby" else steps
+
+
+def gated_shares(strategy: str, steps: Sequence[int]) -> list[int]:
+    """Percent of the users on whoever is judged, of every step that has a gate; each share once, in rising order."""
+    there = set(steps) if strategy == "standby" else set()
+    return sorted(there | set(return_shares(strategy, steps))) if strategy in ("standby", "shift") else []
 
 
 def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
@@ -227,8 +262,15 @@ def _drain(scene: Scene) -> Step:
 
 
 def _weights(scene: Scene, share: float, trial: str) -> dict[str, object]:
-    """share: of the Services beside the release's own. trial: which side is judged, in the routers' words."""
-    return {"share": share, "trial": trial, "bake": scene.settings.bake, "workloads": scene.workloads}
+    """share: of the Services beside the release's own. trial: which side is judged, in the routers' words.
+
+    eta: seconds until the step can be decided as users come now, None where they do not.
+    """
+    judged = share if trial == "canary" else 100 - share
+    needed = time_to_decision(scene.rate, judged / 100, scene.settings.resolved.value("gates.minimum-requests"))
+    eta = max(needed, scene.settings.bake) if math.isfinite(needed) else None
+    bake, workloads = scene.settings.bake, scene.workloads
+    return {"share": share, "trial": trial, "bake": bake, "workloads": workloads, "eta": eta}
 
 
 def _refs(objects: list[Object]) -> Iterator[ObjectRef]:

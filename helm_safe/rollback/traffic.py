@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from math import ceil
 from typing import NamedTuple
 
@@ -111,6 +112,7 @@ def move(run: Run, share: float | None, *, need: Mapping[str, int] | None = None
     """
     allowed = [*written(run), share]
     moved = [_move(run, route, share, allowed, need or {}) for route in _captured(run)]
+    _tell(run, share, wrote=any(moved))
     return any(moved)
 
 
@@ -127,12 +129,35 @@ def put_back(run: Run, share: float | None) -> list[str]:
             if not stuck.foreign or made_here(run) & route.router.services(_read(run, route)):
                 raise
             left.append(stuck.message)
+    if not left:
+        _tell(run, share, wrote=True)
     return left
 
 
 def made_here(run: Run) -> set[str]:
     """Services that this run made."""
     return {name for _, kind, _, name in run.captured(OBJECTS).get("refs", ()) if kind == "Service"}
+
+
+def _tell(run: Run, share: float | None, *, wrote: bool) -> None:
+    """What each Service is to get, in percent of the users; a line for people only where it was written just now."""
+    wanted = _wanted(run) if share is None else share
+    last = run.progress.last
+    if wanted is None or last is None or run.plan.traffic is None:
+        return
+    shares = {pair.stable: 100 - wanted for pair in run.plan.traffic.pairs}
+    shares |= {pair.canary: wanted for pair in run.plan.traffic.pairs}
+    rows = [{"name": name, "wanted": each, "actual": None} for name, each in shares.items()]
+    words = "weights: " + ", ".join(f"Service/{name} {each:g} %" for name, each in shares.items())
+    run.tell(Stage(last.stage), words if wrote else "", kind="weights", services=rows)
+
+
+def _wanted(run: Run) -> float | None:
+    """The share of the Services beside the release's own, by the routes' own words."""
+    with suppress(HelmSafeError):  # what cannot be shown stops nobody
+        found = [route.router.share(_read(run, route), route.moved.pairs) for route in _captured(run)]
+        return next((weight.canary for weight in found if weight), None)
+    return None
 
 
 def _captured(run: Run) -> Iterator[Route]:

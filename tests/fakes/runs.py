@@ -10,6 +10,7 @@ from pathlib import Path
 from helm_safe.core.objects import Object, dig
 from helm_safe.model.errors import Conflict, LostLease
 from helm_safe.model.events import Event
+from helm_safe.model.records import Approval
 from helm_safe.model.revisions import History, Release, Revision
 from helm_safe.model.snapshot import HelmVersion
 from helm_safe.model.traffic import Backend, NoData, Sample
@@ -68,6 +69,9 @@ class FakeLock:
     def requests(self) -> list[str]:
         return self.asked
 
+    def approvals(self) -> list[Approval]:
+        return []
+
     def release(self) -> None:
         return
 
@@ -75,7 +79,7 @@ class FakeLock:
 class NoMetrics:
     """A gateway whose numbers nobody can read."""
 
-    def sample(self, backends: object) -> Mapping[Backend, Sample]:
+    def sample(self, backends: object, ago: float = 0.0) -> Mapping[Backend, Sample]:
         raise NoData("no gateway here")
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from helm_safe.core import yamlio
+from helm_safe.core.proxies import proxy_for
 from helm_safe.kube.config import Connection, connection
-from helm_safe.kube.proxies import proxy_for
 from helm_safe.model.errors import Unreachable
 
 SECRET = "canary-5ecret-token"

@@ -21,12 +21,12 @@ from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.core.yamlio import dump
 from helm_safe.metrics.prometheus import PrometheusMetrics
-from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.errors import Forbidden, UsageError
 from helm_safe.model.judging import Floors, floors_of
 from helm_safe.model.options import OPTIONS, sections
 from helm_safe.model.policy import Annotated, Policy, Resolved, annotated, read_policy, resolve
-from helm_safe.rollback.warmup import WarmUp, wanted_by
+from helm_safe.rollback.warmup import WarmUp, check_variables, wanted_by
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
 
@@ -40,17 +40,30 @@ metadata: {name: shop}
 spec:
   strategy: standby
   steps: [5, 25, 100]
+  pause-at: [25, commit]
+  approval: {from: the shop's on-call, timeout: 30m, then: go-on}
   bake: 2m
   timeout: 1h
   known-good-after: 2h
   route: HTTPRoute/checkout
   isolate: always
-  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop}
+  gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:
-    provider: traefik
+    provider: scrape
     url: https://prometheus.example
-    traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
-  warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
+    requests: requests of $service
+    errors: errors of $service
+    lag: 90s
+    tls: {ca: /etc/ca.pem, cert: client.pem, key: client.key}
+    newrelic: {account: 12345}
+    influxdb: {language: sql, org: shop, database: http}
+    cloudwatch: {region: eu-west-1}
+    tenant: team-a
+    gateway: istio
+    scrape: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
+  warm-up:
+    {path: /warm, method: PUT, unsafe-methods: allow, headers: {Authorization: Bearer $SHOP}, body: "{}", via: auto,
+     rate: 5, concurrency: 2, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
   waivers:
   - {id: HIST-002, reason: known and harmless, expires: 2026-05-01, object: Deployment/api}
@@ -77,6 +90,7 @@ def test_everything_can_be_said() -> None:
     assert set(policy.values) == set(OPTIONS)
     assert policy.values["gates.success-rate"] == pytest.approx(0.995)
     assert policy.values["steps"] == (5, 25, 100)
+    assert policy.values["pause-at"] == (25, "commit")
     assert policy.values["gates.p95"] == pytest.approx(0.8)
     assert policy.severities == {"HIST-001": Severity.WARNING}
 
@@ -105,6 +119,14 @@ BROKEN = [
     ("steps", [1, 10], "must be 100"),
     ("steps", [], "1 to 20"),
     ("steps", [True, 100], "whole number"),
+    ("pause-at", "soon", "steps such as 10,50, or the word commit"),
+    ("pause-at", [0], "steps such as"),
+    ("pause-at", [True], "steps such as"),
+    ("pause-at", [], "1 to 20"),
+    ("pause-at", {"10": 1}, "steps such as"),
+    ("approval.from", "on\x1b[2Jcall", "words of at most 200"),
+    ("approval.timeout", "tomorrow", "not a duration"),
+    ("approval.then", "goon", "one of stop, go-on"),
     ("bake", 60, "not a duration"),
     ("bake", "-5s", "from 0 s"),
     ("bake", {"a": 1}, "number or a text"),
@@ -118,10 +140,14 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "datadog", "one of traefik"),
-    ("metrics.traefik.port", 70000, "65535"),
-    ("metrics.traefik.namespace", "Not A Name", "namespace"),
-    ("warm-up.method", "POST", "GET, HEAD"),
+    ("metrics.provider", "kubernetes", "one of scrape"),
+    ("metrics.scrape.port", 70000, "65535"),
+    ("metrics.scrape.namespace", "Not A Name", "namespace"),
+    ("warm-up.method", "TRACE", "GET, HEAD"),
+    ("warm-up.headers", {"X Y": "1"}, "letters"),
+    ("warm-up.headers", {"X": "1\r\nY: 2"}, "one line"),
+    ("warm-up.body", 1, "a text"),
+    ("warm-up.rate", 0, "from 1 to 100"),
     ("warm-up.path", "ready", "absolute path"),
 ]
 
@@ -152,7 +178,7 @@ def test_the_schema_refuses_it_too(key: str, value: Any, words: str) -> None:
     [
         (document(stepps="1,100"), "spec.stepps is not known (did you mean steps?)"),
         (document(gates={"p59": "1s"}), "spec.gates.p59 is not known (did you mean p95?)"),
-        (document(metrics={"traefik": {"ports": 1}}), "did you mean port?"),
+        (document(metrics={"scrape": {"ports": 1}}), "did you mean port?"),
         (document(severities={"HIST-01": "error"}), "there is no check 'HIST-01' (did you mean HIST-001?)"),
         (document(severities={"HIST-001": "fatal"}), "one of error, warning, info"),
         (document(gates=[]), "spec.gates must be a mapping"),
@@ -305,6 +331,9 @@ def test_a_journal_brings_every_value_back() -> None:
     ("key", "text", "written"),
     [
         ("steps", "1, 10,100", "1,10,100"),
+        ("pause-at", "50, 10,commit", "10,50,commit"),
+        ("pause-at", "none", "none"),
+        ("approval.timeout", "3600s", "1h"),
         ("bake", "60s", "60s"),
         ("bake", "0s", "0s"),
         ("bake", "7200s", "2h"),
@@ -313,7 +342,7 @@ def test_a_journal_brings_every_value_back() -> None:
         ("warm-up.slow", "0.25s", "250ms"),
         ("gates.success-rate", "0.995", "99.5%"),
         ("gates.p95", "none", "none"),
-        ("metrics.traefik.port", "9100", "9100"),
+        ("metrics.scrape.port", "9100", "9100"),
         ("strategy", "standby", "standby"),
     ],
 )
@@ -341,10 +370,43 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
     assert resolve({}, None, current, BEFORE).chosen() == {}
 
 
+@pytest.mark.parametrize(
+    ("warm_up", "words"),
+    [
+        ({"method": "POST", "path": "/orders"}, "POST, which could change data"),
+        ({"method": "DELETE", "unsafe-methods": "allow"}, "the path is not its own"),
+        ({"body": "{}"}, "gives GET a body"),
+        ({"headers": {"Cookie": "$SHOP"}, "via": "proxy"}, "Cookie of warm-up.headers would reach the API server"),
+    ],
+)
+def test_warm_up_changes_no_data_unasked_and_hands_nobody_a_secret(warm_up: dict[str, Any], words: str) -> None:
+    """Also where a chart names the path."""
+    with pytest.raises(UsageError, match=words):
+        resolve({}, read(document(**{"warm-up": warm_up})), carrying(2, warmup_path="/delete"), BEFORE)
+
+
+def test_a_warm_up_that_may_change_data_is_the_policys_own() -> None:
+    asked = {"method": "POST", "unsafe-methods": "allow", "path": "/warm", "body": "{}"}
+    found = resolve({}, read(document(**{"warm-up": asked})), carrying(2, warmup_path="/delete"), BEFORE)
+    assert (wanted_by(found).method, wanted_by(found).path) == ("POST", "/warm")
+
+
+def test_the_journal_keeps_the_variable_not_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "hunter2")
+    found = resolve({}, read(document(**{"warm-up": {"headers": {"Authorization": "$SHOP"}}})), NOTHING, BEFORE)
+    assert wanted_by(found).headers == {"Authorization": "$SHOP"}
+    assert "hunter2" not in json.dumps(found.to_json())
+    assert wanted_by(Resolved.from_json(json.loads(json.dumps(found.to_json())))) == wanted_by(found)
+    assert OPTIONS["warm-up.headers"].written(found.value("warm-up.headers")) == "Authorization"
+    monkeypatch.delenv("SHOP")
+    with pytest.raises(UsageError, match=r"\$SHOP, which is not set"):
+        check_variables(found)
+
+
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
-    with pytest.raises(UsageError, match="without its address"):
+    with pytest.raises(UsageError, match=r"prometheus without metrics\.url"):
         resolve({}, read(document(metrics={"provider": "prometheus"})), NOTHING, BEFORE)
 
 
@@ -352,7 +414,7 @@ def test_defaults_are_the_same_everywhere() -> None:
     found = resolve({}, None, NOTHING, BEFORE)
     assert floors_of(found) == Floors()
     assert wanted_by(found) == WarmUp()
-    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), TraefikMetrics)
+    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), ScrapeMetrics)
     other = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert isinstance(metrics_of(other, FakeCluster(), FakeClock(), {}), PrometheusMetrics)
 

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from helm_safe.core.objects import dig
-from helm_safe.journal.lease import current_holder
+from helm_safe.journal.lease import current_holder, leave_approval
 from helm_safe.journal.secret_store import runs_of
+from helm_safe.model.machine import waiting
 from helm_safe.model.policy import Annotated, resolve
-from helm_safe.model.records import Progress, fold
+from helm_safe.model.records import Approval, Progress, fold
 from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
+from helm_safe.ports import Cluster
 from helm_safe.rollback import control
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.prepare import Prepared
 from tests.fakes.controllers import DEAD, tag_of
 from tests.fakes.runs import RELEASE
-from tests.fakes.shop import NAME, PODS, Shop, autoscaler, deployment, route, service, shop
+from tests.fakes.shop import NAME, PODS, Shop, ShopCluster, autoscaler, deployment, route, service, shop
 
 STABLE, WORKER, STANDBY = f"{NAME}-stable", f"{NAME}-worker", f"{NAME}-standby"
 
 
 def settings(**flags: Any) -> Settings:
     """What a person asked for, `--yes` included."""
-    wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s", **flags}
+    wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s", "warm-up.least": "20"}
+    wanted |= {name.replace("_", "-"): value for name, value in flags.items()}
     chosen = resolve(wanted, None, Annotated(0, {}), Annotated(0, {}))
     return Settings(yes=True).settled(chosen)
 
@@ -43,12 +46,48 @@ def progress_of(made: Shop) -> Progress:
 
 @dataclass(frozen=True)
 class Scene:
-    """build: the shop. strategy: what a run takes. routes, scaler: specs at the end, None for those of before."""
+    """build: the shop. strategy: what a run takes. routes, scaler: specs at the end, None for those of before. flags:
+    of the run; where it waits for approval somebody looks now and then and approves.
+    """
 
     strategy: str
     build: Callable[[Path, str], Shop]
     routes: dict[str, Any] | None = None
     scaler: dict[str, Any] | None = None
+    flags: dict[str, str] = field(default_factory=dict)
+
+    def make(self, folder: Path, mode: str) -> Shop:
+        made = self.build(folder, mode)
+        if "pause_at" in self.flags:
+            made.clock.passing.append(Approver(made.cluster))
+        return made
+
+    def begin(self, made: Shop) -> Run:
+        return begin(made, **self.flags)
+
+
+@dataclass
+class Approver:
+    """Somebody who looks after the run every half minute of the clock, and approves what waits."""
+
+    cluster: ShopCluster
+    passed: float = 0.0
+
+    def __call__(self, seconds: float) -> None:
+        self.passed += seconds
+        if self.passed >= 30:
+            self.passed = 0.0
+            approve(self.cluster)
+
+
+def approve(cluster: Cluster, by: str = "ann@laptop") -> bool:
+    """`promote` of whoever waits for approval; returns whether somebody did."""
+    runs = runs_of(cluster, RELEASE)
+    progress = fold(runs[max(runs)]) if runs else Progress()
+    found = waiting(progress.plan, progress) if progress.plan else None
+    if found:
+        leave_approval(cluster, RELEASE, Approval(max(runs), found[0], found[1]["since"], by))
+    return bool(found)
 
 
 def charted(folder: Path, mode: str) -> Shop:
@@ -99,6 +138,8 @@ SCENES: dict[str, Scene] = {
     "standby-differing": Scene("standby", differing, {NAME: WEIGHTED["spec"]}, autoscaler(1, 6)["spec"]),
     "standby-foreign": Scene("standby", foreign),
     "shift": Scene("shift", known_good),
+    "standby-approved": Scene("standby", charted, flags={"pause_at": "10,100"}),
+    "shift-approved": Scene("shift", known_good, flags={"pause_at": "50,commit"}),
     "express": Scene("express", down),
     "native": Scene("native", unrouted),
 }

@@ -34,7 +34,6 @@ from tests.rollback.scenes import (
     assert_restored,
     assert_unhurt,
     assert_untouched,
-    begin,
     progress_of,
     settings,
 )
@@ -52,8 +51,8 @@ def film(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     """A scene, and its shop around every write of a run."""
     name, _, mode = request.param.rpartition("-")
     scene = SCENES[name]
-    made = scene.build(tmp_path_factory.mktemp("evidence"), mode)
-    photos = photographs(made, begin)
+    made = scene.make(tmp_path_factory.mktemp("evidence"), mode)
+    photos = photographs(made, scene.begin)
     assert_restored(made, scene)
     assert progress_of(made).plan.strategy == scene.strategy  # type: ignore[union-attr]
     return scene, photos

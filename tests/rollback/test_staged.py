@@ -79,10 +79,10 @@ def failures_from_now_on(made: Shop) -> float:
 @pytest.mark.parametrize("name", SCENES)
 def test_a_run_ends_the_users_trouble(tmp_path: Path, name: str, mode: str) -> None:
     """Everything is restored, and from the last step of SHIFT on no request fails any more."""
-    made = SCENES[name].build(tmp_path, mode)
+    made = SCENES[name].make(tmp_path, mode)
     seen: list[float] = []
     when(made, "100 % wanted, 100.0 % actual", lambda: seen.append(made.gateway.failed))
-    begin(made)
+    SCENES[name].begin(made)
     assert_restored(made, SCENES[name])
     assert progress_of(made).plan.strategy == SCENES[name].strategy  # type: ignore[union-attr]
     assert failures_from_now_on(made) == 0
