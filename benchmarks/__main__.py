@@ -160,8 +160,9 @@ def budgets() -> int:
         (f"its API calls besides {dry} dry runs", calls, 60, "calls"),
         ("its peak memory", peak, 150, "MB"),
         ("isolate, from Enter to the write", isolated, 1, "s"),
-        ("staged run over 50 workloads and 500 pods, peak memory", staged["peak"], 200, "MB"),
-        ("its API calls while it watches", staged["calls"], 2, "per second"),
+        ("staged run over 50 workloads and 500 pods, peak memory", staged["peak"], 150, "MB"),
+        ("its API calls while it watches, at their busiest", staged["calls"], 2, "per second"),
+        ("its API calls while it watches, on average", staged["average"], 1, "per second"),
     ]
     for name, value, budget, unit in rows:
         print(f"{'ok ' if value <= budget else 'OVER'} {name}: {value:.4g} {unit}, budget {budget}")

@@ -25,6 +25,44 @@ class Listing(NamedTuple):
     resource_version: str
 
 
+Keep = Callable[[Object], Object | None]
+"""What is kept of an object that is followed, its name and namespace included; None for one that nobody needs."""
+
+
+def whole(obj: Object) -> Object | None:
+    """Keep all of it."""
+    return obj
+
+
+class Following(AbstractContextManager["Following"], Protocol):
+    """A view of one kind's objects in a namespace that keeps itself up to date, from `Cluster.follow` to `close`."""
+
+    @property
+    def refused(self) -> bool:
+        """Whether watching is not allowed: `items` lists then, at most every two seconds."""
+        ...
+
+    def items(self) -> Sequence[Object]:
+        """The objects by now. They are shared: nobody changes them.
+
+        Raises Stale when the watch has shown no sign of life (event, bookmark, orderly end) for 30 s. After 60 s it
+        lists, as often as it is asked, until the watch lives again, and raises what a list raises.
+        """
+        ...
+
+    def age(self) -> float:
+        """Seconds since the last sign of life, or the last list."""
+        ...
+
+    def refresh(self) -> None:
+        """List now: what was written before this call is in the view after it. Raises what a list raises."""
+        ...
+
+    def close(self) -> None:
+        """End the watch and its thread, as leaving the context does; the view is not used any more."""
+        ...
+
+
 PatchType = Literal["merge", "json", "strategic", "apply"]
 ProxiedKind = Literal["pods", "services"]
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -41,6 +79,20 @@ class Proxied(NamedTuple):
     headers: Mapping[str, str]
     body: bytes
     seconds: float
+
+
+class Ask(Protocol):
+    """Asks one pod or Service; as `Cluster.proxied`."""
+
+    def __call__(
+        self,
+        path: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] = NO_HEADERS,
+        body: bytes = b"",
+        limit: int = 65536,
+    ) -> Proxied: ...
 
 
 Check = Callable[[], None]
@@ -112,6 +164,15 @@ class Cluster(Protocol):
         """(event type, object) until `seconds` passed or the server ended it; Gone raises Conflict with status 410."""
         ...
 
+    def follow(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "", keep: Keep = whole
+    ) -> Following:
+        """A list now, and from then on a watch in the background. keep: called from another thread, must not raise.
+
+        Objects carry apiVersion and kind, none its managedFields.
+        """
+        ...
+
     def logs(
         self,
         namespace: str,
@@ -121,8 +182,12 @@ class Cluster(Protocol):
         previous: bool = False,
         lines: int = 400,
         limit: int = 262144,
+        since: float = 0.0,
     ) -> str:
-        """The newest lines with timestamps; "" where there is no log."""
+        """The newest lines with timestamps, `limit` bytes at most; "" where there is no log.
+
+        since: only those of the last so many seconds, 0 for all. Of very long lines the newest may be missing.
+        """
         ...
 
     def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
@@ -147,6 +212,15 @@ class Cluster(Protocol):
 
         path: with its query, e.g. "/health?full=1"; "https:" in front of the name asks by TLS. Whatever the pod says is
         the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
+        """
+        ...
+
+    def forwarded(self, namespace: str, name: str, port: int) -> AbstractContextManager[Ask]:
+        """Requests to a pod's own port by port-forward, past whatever guards it in the pod's network.
+
+        They arrive as from the pod itself, so no header is withheld. Nothing is sent before the first request;
+        connections are kept between requests, opened anew where they broke, and closed with the context. `seconds` do
+        not count the opening. Safe to share between threads; "https:" and the answers are as in `proxied`.
         """
         ...
 
@@ -281,10 +355,11 @@ class TrafficRouter(Protocol):
 class MetricProvider(Protocol):
     """Cumulative counters of backends; two samples make a window (model.traffic.window)."""
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
-        """The counters now, one Sample for every backend asked for; empty where it was never asked anything.
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
+        """The newest counters, one Sample for every backend asked for; empty where it was never asked anything.
 
-        Raises NoData when the numbers cannot be had or cannot be told apart.
+        ago: seconds back in time, for those who keep the past; `Sample.at` tells what time it really is of. Raises
+        NoData when the numbers cannot be had or cannot be told apart.
         """
         ...
 

@@ -29,7 +29,9 @@ from yarl import URL
 
 REASONS = {
     401: "Unauthorized",
+    403: "Forbidden",
     409: "Conflict",
+    410: "Expired",
     429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",

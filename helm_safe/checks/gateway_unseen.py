@@ -17,8 +17,8 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
             CHECK.severity,
             f"What users get at each step cannot be seen: {snapshot.blind}.",
             evidence=("tried once while planning",),
-            remediation="Name the gateway's pods in the policy (metrics.traefik.*), or a Prometheus with --metrics URL."
-            " Accepted, the gates judge by pods, logs and warm-up requests alone.",
+            remediation="Name the gateway and its pods in the policy (metrics.gateway, metrics.scrape.*), or give a"
+            " Prometheus with --metrics. Accepted, the gates judge by pods, logs and warm-up requests alone.",
         )
 
 

@@ -61,7 +61,6 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
     """What moving users in steps needs, whichever of the revisions is the target."""
     from helm_safe.model.changes import Change
     from helm_safe.model.staging import staging_of
-    from helm_safe.rollback import permissions
     from helm_safe.rollback.discovery import routed
     from helm_safe.rollback.inspect import list_live, permissions_to_stage
 
@@ -71,8 +70,20 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         live = list_live(world.cluster, served, change, release).objects
         staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
         found += permissions_to_stage(served, change, release, live, staging)
-    gateway = settings.resolved.value("metrics.traefik.namespace")
-    return [*found, *(permissions.of_gateway(gateway) if found and gateway else ())]
+    return [*found, *(_of_metrics(settings) if found else ())]
+
+
+def _of_metrics(settings: Settings) -> list[Permission]:
+    """What reading the numbers needs: the gateway's pods, or a Prometheus behind a Service."""
+    from helm_safe.metrics.prometheus_api import served
+    from helm_safe.rollback import permissions
+
+    value = settings.resolved.value
+    service = served(value("metrics.url"))
+    if service:
+        return [permissions.of_service(service.namespace)]
+    gateway = value("metrics.scrape.namespace") if value("metrics.provider") == "scrape" else ""
+    return permissions.of_gateway(gateway) if gateway else []
 
 
 def concerned(history: History, number: int | None) -> list[Revision]:
@@ -103,7 +114,7 @@ def _binding(roles: list[Object], release: Release) -> list[str]:
     """How to give the roles to whoever runs helm-safe."""
     words = [f"What a rollback of {release} needs, and nothing else. To give it to somebody:"]
     if len({role["metadata"].get("namespace") for role in roles}) == 1:
-        words.insert(1, "To read a gateway's metrics, name its namespace in the policy (metrics.traefik.namespace).")
+        words.insert(1, "To read a gateway's metrics, name its namespace in the policy (metrics.scrape.namespace).")
     for role in roles:
         kind, name = role["kind"], role["metadata"]["name"]
         where = f" -n {role['metadata']['namespace']}" if kind == "Role" else ""

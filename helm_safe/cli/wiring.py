@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from helm_safe.cli.policy import Unsettled
     from helm_safe.model.policy import Policy, Resolved
     from helm_safe.ports import MetricProvider
+    from helm_safe.rollback.context import Answering
 
 
 def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Release]:
@@ -46,7 +47,12 @@ def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Rel
 
         return metrics_of(settings, cluster, clock, os.environ)
 
-    world = World(cluster, open_releases(cluster, os.environ), clock, reporter, evidence_folder(), metrics)
+    def queries(settings: Resolved) -> Answering:
+        from helm_safe.cli.gates import queries_of
+
+        return queries_of(settings, cluster, clock, os.environ)
+
+    world = World(cluster, open_releases(cluster, os.environ), clock, reporter, evidence_folder(), metrics, queries)
     return world, Release(namespace_name(namespace or cluster.namespace or "default"), name)
 
 

@@ -27,7 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
 
 import tenacity
@@ -37,8 +38,12 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
 from helm_safe.kube.answers import Again, Answer, Call, WriteUnknown, refusal, shown
 from helm_safe.kube.config import Connection
+from helm_safe.kube.stream import Stream
 from helm_safe.kube.transport import Transport
 from helm_safe.model.errors import ClusterError, Conflict, Unreachable
+
+if TYPE_CHECKING:
+    from websocket import WebSocket
 
 Settle = Callable[[Call], "Answer | Call"]
 """Decides a doubtful write: an Answer when it happened, else the Call to send next; raises ClusterError or Again."""
@@ -89,18 +94,12 @@ class Client:
         """One attempt to read, for use inside `settle`: failures go to the loop that is running already."""
         return self._once(call)
 
-    def stream(self, call: Call) -> Iterator[bytes]:
-        """Pieces of an endless answer; ends when the server or the network ends it."""
+    def stream(self, call: Call, *, once: bool = False) -> Stream:
+        """An endless answer. once: no second try, for whoever waits between tries in a way of its own."""
         try:
-            response = self._persist(lambda: self._open(call))
+            return Stream(self._open(call) if once else self._persist(lambda: self._open(call)))
         except Again as again:
             raise again.error from None
-        with closing(response):
-            try:
-                # Pieces come as they arrive: a buffered read would hold back events.
-                yield from response.stream(65536, decode_content=True)
-            except (HTTPError, OSError):
-                return
 
     @contextmanager
     def exchange(self, call: Call) -> Iterator[urllib3.BaseHTTPResponse]:
@@ -117,6 +116,34 @@ class Client:
                 yield response
             except (HTTPError, OSError) as error:
                 raise _lost(call, error).error from None
+
+    def upgrade(self, call: Call, protocol: str) -> WebSocket:
+        """Turn one request into a WebSocket, without retries; credentials are read again once on a 401.
+
+        Raises ClusterError where the server refuses or cannot be reached.
+        """
+        from websocket import WebSocketBadStatusException, WebSocketException
+
+        used = self._transport.generation
+        try:
+            try:
+                return self._upgrade(call, protocol)
+            except WebSocketBadStatusException as refused:
+                if refused.status_code != 401:
+                    raise
+                self._transport.renew(used)
+                return self._upgrade(call, protocol)
+        except WebSocketBadStatusException as refused:
+            raise refusal(refused.status_code, refused.resp_body or b"", call) from None
+        except (WebSocketException, HTTPException, OSError) as error:
+            raise self._no_connection(error) from None
+
+    def _upgrade(self, call: Call, protocol: str) -> WebSocket:
+        call.guard()
+        with self._lock:
+            self.calls[call.verb, call.template] += 1
+        target = f"{call.path}?{urlencode(call.query)}"
+        return self._transport.upgrade(target, protocol, connect=CONNECT_TIMEOUT, read=call.read_timeout)
 
     def renew(self) -> None:
         """Read the credentials again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
@@ -13,13 +15,16 @@ from helm_safe.kube import discovery, forwarding, watching, writes
 from helm_safe.kube.answers import Answer, Call
 from helm_safe.kube.client import Client
 from helm_safe.kube.config import connection
+from helm_safe.kube.following import SECONDS, KubeFollowing, Watch
 from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Check, Listing, PatchType, Proxied, ProxiedKind
+from helm_safe.ports import NO_HEADERS, Ask, Check, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
 
 PAGE = 500
+LONG_LINES = 8
+"""How much more of a log than is kept may be sent: its newest part comes last."""
 WRITE_TIMEOUT = 65.0
 """Seconds: the API server itself gives up on a request, slow admission webhooks included, after 60."""
 _PATCHES = {
@@ -60,13 +65,7 @@ class KubeCluster:
 
     def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         call = _reading(target("GET", resource, namespace, named=False), *_selectors(labels, fields))
-        try:
-            return self._pages(call, resource, limit=PAGE)
-        except Conflict as gone:
-            if gone.status != 410:
-                raise
-            # The state that the pages were cut from is gone: one answer with everything cannot expire.
-            return self._pages(call, resource, limit=0)
+        return self._listed(call, resource, whole)
 
     def create(self, resource: Resource, obj: Object) -> Object:
         call = self._guarded(_writing(self._for(resource, obj, "POST"), obj))
@@ -125,6 +124,21 @@ class KubeCluster:
         call = _reading(target("GET", resource, namespace, named=False), *_selectors(labels, fields))
         return watching.watch(self.client, call, resource, since, seconds)
 
+    def follow(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "", keep: Keep = whole
+    ) -> KubeFollowing:
+        call = _reading(target("GET", resource, namespace, named=False), *_selectors(labels, fields))
+
+        def read() -> Listing:
+            return self._listed(call, resource, keep)
+
+        def watch(since: str) -> Watch:
+            asked = watching.watching(call, since, SECONDS)
+            stream = self.client.stream(asked, once=True)
+            return Watch(stream, watching.events(stream, resource, asked))
+
+        return KubeFollowing(read, watch, lambda obj: keep(_slim(obj)), resource.plural)
+
     def logs(
         self,
         namespace: str,
@@ -134,12 +148,15 @@ class KubeCluster:
         previous: bool = False,
         lines: int = 400,
         limit: int = 262144,
+        since: float = 0.0,
     ) -> str:
         query = (
             ("container", container),
             ("previous", str(previous).lower()),
             ("tailLines", str(lines)),
+            ("limitBytes", str(LONG_LINES * limit)),
             ("timestamps", "true"),
+            *((("sinceSeconds", str(math.ceil(since))),) if since else ()),
         )
         path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/log"
         template = "/api/v1/namespaces/{namespace}/pods/{name}/log"
@@ -184,6 +201,11 @@ class KubeCluster:
         call = forwarding.call(namespace, name, port, path, method=method, headers=headers, body=body, kind=kind)
         return forwarding.proxied(self.client, call, limit)
 
+    def forwarded(self, namespace: str, name: str, port: int) -> AbstractContextManager[Ask]:
+        from helm_safe.kube.portforward import forwarded
+
+        return forwarded(self.client, namespace, name, port)
+
     def now(self) -> datetime:
         if self.client.server_time() is None:
             self._read_json("/version")
@@ -197,14 +219,24 @@ class KubeCluster:
         call = Call("GET", path, path, f"read {path}", accept=accept, repeatable=True)
         return mapping(self.client.read(call).value)
 
-    def _pages(self, call: Call, resource: Resource, *, limit: int) -> Listing:
+    def _listed(self, call: Call, resource: Resource, keep: Keep) -> Listing:
+        try:
+            return self._pages(call, resource, keep, limit=PAGE)
+        except Conflict as gone:
+            if gone.status != 410:
+                raise
+            # The state that the pages were cut from is gone: one answer with everything cannot expire.
+            return self._pages(call, resource, keep, limit=0)
+
+    def _pages(self, call: Call, resource: Resource, keep: Keep, *, limit: int) -> Listing:
         items: list[Object] = []
         more = ""
         while True:
             page = [("limit", str(limit))] if limit else []
             page += [("continue", more)] if more else []
             answer = _object(self.client.read(replace(call, query=(*call.query, *page))), "the list")
-            items += (_slim(_typed(item, resource)) for item in sequence(answer, "items"))
+            kept = (keep(_slim(_typed(item, resource))) for item in sequence(answer, "items"))
+            items += (obj for obj in kept if obj is not None)
             metadata = mapping(answer, "metadata")
             more = str(metadata.get("continue") or "")
             if not more:
@@ -255,7 +287,7 @@ def _without_managed_fields(obj: Object) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _newest(pieces: Iterator[bytes], limit: int) -> str:
+def _newest(pieces: Iterable[bytes], limit: int) -> str:
     """The last `limit` bytes as text, from the first whole line of them."""
     kept = b""
     cut = False

@@ -35,25 +35,29 @@ def call(
     for header in headers:
         if header.lower() in _OURS or header.lower().startswith(("impersonate-", "proxy-")):
             raise Invalid(f"the header {shown(header)} would reach the API server, not the pod", status=400)
-    route, _, query = path.partition("?")
-    # Unescaped as the API server will do it: dots behind escapes would leave the pod's part of the path.
-    parts = unquote(route).split("/")
-    if not path.startswith("/") or {".", ".."} & set(parts) or not path.isprintable():
-        raise Invalid(f'"{shown(path)}" cannot be asked for: an absolute path is needed', status=400)
-    inside = quote(route, safe="/:@!$&'()*+,;=%-._~")
-    where = f"/api/v1/namespaces/{segment(namespace)}/{kind}/{segment(f'{name}:{port}')}/proxy{inside}"
-    asked = quote(query, safe="/:@!$&'()*+,;=%-._~?")
+    inside = checked_path(path)
     return Call(
         method,
-        f"{where}?{asked}" if asked else where,
+        f"/api/v1/namespaces/{segment(namespace)}/{kind}/{segment(f'{name}:{port}')}/proxy{inside}",
         f"/api/v1/namespaces/{{namespace}}/{kind}/{{name}}/proxy",
-        shown(f"ask {kind.removesuffix('s')} {name} for {route}"),
+        shown(f"ask {kind.removesuffix('s')} {name} for {path.partition('?')[0]}"),
         body=body or None,
         content_type=next((value for key, value in headers.items() if key.lower() == "content-type"), "text/plain"),
         headers=headers,
         accept="*/*",
         read_timeout=TIMEOUT,
     )
+
+
+def checked_path(path: str) -> str:
+    """The path with its query, escaped. Raises Invalid for one that would leave the pod or Service."""
+    route, _, query = path.partition("?")
+    # Unescaped as the API server will do it: dots behind escapes would leave the pod's part of the path.
+    parts = unquote(route).split("/")
+    if not path.startswith("/") or {".", ".."} & set(parts) or not path.isprintable():
+        raise Invalid(f'"{shown(path)}" cannot be asked for: an absolute path is needed', status=400)
+    asked = quote(query, safe="/:@!$&'()*+,;=%-._~?")
+    return quote(route, safe="/:@!$&'()*+,;=%-._~") + (f"?{asked}" if asked else "")
 
 
 def proxied(client: Client, request: Call, limit: int) -> Proxied:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import urllib3
 
@@ -17,6 +21,9 @@ from helm_safe.files import private_dir, write_private
 from helm_safe.kube.config import Connection
 from helm_safe.kube.credentials import Credentials
 from helm_safe.model.errors import Unreachable
+
+if TYPE_CHECKING:
+    from websocket import WebSocket
 
 CONNECTIONS = 8
 """Sockets kept open: as many as the workers of `parallel`."""
@@ -39,15 +46,12 @@ class Transport:
         self, verb: str, target: str, headers: Mapping[str, str], body: bytes | None, timeout: urllib3.Timeout
     ) -> urllib3.BaseHTTPResponse:
         """One attempt, redirects not followed, the body not read yet. Raises urllib3's errors."""
-        sent = urllib3.HTTPHeaderDict(headers)
-        sent.extend({"User-Agent": f"helm-safe/{__version__}", "Accept-Encoding": "gzip"})
-        if body is None:
-            sent.discard("Content-Type")
         with self._lock:
             credentials, pool = self._credentials, self._pool
-        if credentials.authorization:
-            sent["Authorization"] = credentials.authorization
-        for name, value in self._connection.impersonation:
+        sent = urllib3.HTTPHeaderDict(headers)
+        if body is None:
+            sent.discard("Content-Type")
+        for name, value in (("Accept-Encoding", "gzip"), *self._caller(credentials)):
             sent.add(name, value)
         return pool.request(
             verb,
@@ -59,6 +63,50 @@ class Transport:
             redirect=False,
             preload_content=False,
         )
+
+    def upgrade(self, target: str, protocol: str, *, connect: float, read: float) -> WebSocket:
+        """One attempt at a WebSocket. Raises the errors of websocket-client and http.client, OSError, Unreachable."""
+        from websocket import create_connection
+
+        with self._lock:
+            credentials = self._credentials
+        found = create_connection(
+            "ws" + self._connection.server.removeprefix("http") + target,
+            timeout=connect,
+            # A socket of our own: the library would take proxies from the environment by other rules than ours.
+            socket=self._socket(credentials, connect),
+            header=[f"{name}: {value}" for name, value in self._caller(credentials)],
+            subprotocols=[protocol],
+            suppress_origin=True,
+            redirect_limit=0,
+        )
+        found.settimeout(read)
+        return found
+
+    def _caller(self, credentials: Credentials) -> list[tuple[str, str]]:
+        """The headers that say who we are."""
+        known = [("Authorization", credentials.authorization)] if credentials.authorization else []
+        return [("User-Agent", f"helm-safe/{__version__}"), *known, *self._connection.impersonation]
+
+    def _socket(self, credentials: Credentials, timeout: float) -> socket.socket:
+        """A socket to the API server, through the proxy where there is one, inside of TLS where it speaks that."""
+        server, proxy = urlsplit(self._connection.server), urlsplit(self._connection.proxy)
+        if proxy.scheme not in ("", "http"):
+            raise Unreachable(f"Port-forward does not go through a proxy of the kind {proxy.scheme}.")
+        port = server.port or (443 if server.scheme == "https" else 80)
+        dialing = HTTPConnection(proxy.hostname or server.hostname or "", proxy.port if proxy.hostname else port)
+        dialing.timeout = timeout
+        if proxy.hostname:
+            dialing.set_tunnel(server.hostname or "", port, _proxy_login(proxy))
+        dialing.connect()
+        if server.scheme != "https":
+            return dialing.sock
+        try:
+            name = self._connection.server_name or server.hostname
+            return _context(self._connection, credentials).wrap_socket(dialing.sock, server_hostname=name)
+        except BaseException:
+            dialing.close()
+            raise
 
     def renew(self, used: int) -> None:
         """Read the credentials again unless another thread has done so since generation `used`."""
@@ -73,6 +121,13 @@ class Transport:
 
     def close(self) -> None:
         self._pool.clear()
+
+
+def _proxy_login(proxy: SplitResult) -> dict[str, str]:
+    if proxy.username is None:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return urllib3.make_headers(proxy_basic_auth=pair)
 
 
 def _pool(connection: Connection, credentials: Credentials) -> urllib3.PoolManager:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -24,33 +24,44 @@ def watch(client: Client, call: Call, resource: Resource, since: str, seconds: f
 
     Raises Conflict with status 410 when `since` is too old, ClusterError for other refusals.
     """
+    asked = watching(call, since, seconds)
+    end = time.monotonic() + seconds
+    for event in events(client.stream(asked), resource, asked):
+        yield event
+        if time.monotonic() >= end:
+            return
+
+
+def watching(call: Call, since: str, seconds: float) -> Call:
+    """The watch that goes on from a list: `call` is the list."""
     query = (
         ("watch", "true"),
         ("allowWatchBookmarks", "true"),
         ("resourceVersion", since),
         ("timeoutSeconds", str(max(1, math.ceil(seconds)))),
     )
-    streaming = replace(
+    return replace(
         call,
         query=call.query + query,
         template=f"{call.template}?watch",
         what=call.what.replace("list", "watch", 1),
         read_timeout=seconds + GRACE,
     )
-    end = time.monotonic() + seconds
-    for line in _lines(client.stream(streaming)):
+
+
+def events(pieces: Iterable[bytes], resource: Resource, call: Call) -> Iterator[tuple[str, Object]]:
+    """(type, object) from the pieces of an answer to `call`; raises what an ERROR among them says."""
+    for line in _lines(pieces):
         event = _event(line)
         if event is None:
             return
         kind, obj = event
         if kind == "ERROR":
-            raise _error(obj, streaming)
+            raise _error(obj, call)
         yield kind, {"apiVersion": resource.gvk.api_version, "kind": resource.gvk.kind, **obj}
-        if time.monotonic() >= end:
-            return
 
 
-def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held: list[bytes] = []
     size = 0
     for piece in pieces:

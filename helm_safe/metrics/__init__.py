@@ -1,7 +1,7 @@
 """Adapters that answer for the traffic of backends, and for queries: one file each, one line in a table."""
 
 BUILTIN = {
-    "traefik": "helm_safe.metrics.traefik:TraefikMetrics",
+    "scrape": "helm_safe.metrics.scrape:ScrapeMetrics",
     "prometheus": "helm_safe.metrics.prometheus:PrometheusMetrics",
 }
 """Providers that count requests by themselves (ports.MetricProvider)."""

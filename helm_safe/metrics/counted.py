@@ -52,7 +52,7 @@ class CountedMetrics:
         self._lag = lag if lag is not None else LAG if queries.summed else 0.0
         self._counts: dict[Backend, _Count] = {}
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:  # noqa: ARG002 - as it comes
         at, end = self._clock.monotonic() - self._lag, self._clock.now() - timedelta(seconds=self._lag)
         for backend in backends:
             count = self._counts.setdefault(backend, _Count(end - LOOK_BACK))

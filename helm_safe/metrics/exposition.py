@@ -24,7 +24,8 @@ def points(text: str, names: Collection[str]) -> Iterator[Point]:
     A gateway publishes tens of thousands of lines of which a few matter: only those reach the parser, which takes 45 µs
     a line. Raises NoData for a text that is not the format.
     """
-    lines = [line for line in text.splitlines() if line.startswith(tuple(names))]
+    beginnings = tuple(f"{name}{end}" for name in names for end in "{ ")
+    lines = [line for line in text.splitlines() if line.startswith(beginnings)]
     if len(lines) > MAX_LINES:
         raise NoData(f"the metrics endpoint publishes more than {MAX_LINES} lines of one metric")
     from prometheus_client.parser import text_string_to_metric_families

@@ -51,10 +51,9 @@ class InfluxQueries:
     def _points(self, query: str, begin: datetime, end: datetime) -> Sequence[Pair]:
         first, last = (f"{self._quote}{written(at)}{self._quote}" for at in (begin, end))
         found = self._ask(timed(query, first, last))
-        if self._ask == self._flux:
-            return found
-        whole = len(found) == 1 and abs((found[0][0] or begin.timestamp()) - begin.timestamp()) < 0.001
-        return [(end.timestamp(), found[0][1])] if whole else ended(found)
+        if len(found) == 1 and abs((found[0][0] or begin.timestamp()) - begin.timestamp()) < 0.001:
+            return [(end.timestamp(), found[0][1])]
+        return found if self._ask == self._flux else ended(found)
 
     def _flux(self, query: str) -> Sequence[Pair]:
         dialect = {"header": True, "annotations": []}

@@ -67,7 +67,9 @@ class KubernetesQueries:
             raise Refused("the cluster serves no metrics.k8s.io", "Install the metrics server.") from None
         except ClusterError as error:
             raise NoData(f"{WHO} does not answer: {error.message}") from None
-        found = readings(WHO, pairs, begin + ahead, end + ahead)
+        # Measurements are dated to the second, as is the cluster's clock: the newest one may seem to be of the future.
+        last = (end + ahead).timestamp()
+        found = readings(WHO, [(min(at, last), value) for at, value in pairs], begin + ahead, end + ahead)
         return [Reading(each.at - ahead.total_seconds(), each.value) for each in found]
 
     def _point(self, wanted: _Wanted) -> Iterator[Pair]:

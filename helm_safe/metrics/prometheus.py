@@ -1,165 +1,212 @@
-"""Traefik's counters out of a Prometheus, or of anything that speaks its API, by instant queries.
+"""The gateway's counters out of a Prometheus, or of anything that speaks its API, by instant queries.
 
 Counters are asked for as they are, not as rates: the window is then exactly the step's, whatever the range of a rate
 would have blurred, and several processes of the gateway stay apart.
+
+An instant query answers with values of up to five minutes ago, so a target that died looks alive and quiet. Therefore
+each process's last scrape is asked for, and who was not scraped for longer than two and a half intervals is no source.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-from urllib.parse import urlsplit
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-import urllib3
-from urllib3.exceptions import HTTPError
-
-from helm_safe.core.objects import mapping, sequence
-from helm_safe.core.printable import printable
+from helm_safe.metrics.absence import Absent
+from helm_safe.metrics.choice import Choice
+from helm_safe.metrics.dialect import EXPORTED, Dialect, Labels, Matchers, one_of
 from helm_safe.metrics.exposition import Point
-from helm_safe.metrics.names import DURATIONS, REQUESTS, SERVICE_LABELS, sample_of, service_pattern
-from helm_safe.model.errors import UsageError
+from helm_safe.metrics.places import Places
+from helm_safe.metrics.prometheus_api import Api
 from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster
 
-MAX_BODY = 16 * 1024 * 1024
-TIMEOUT = urllib3.Timeout(connect=5, read=15)
-TOKEN, USER, PASSWORD = "HELM_SAFE_METRICS_TOKEN", "HELM_SAFE_METRICS_USER", "HELM_SAFE_METRICS_PASSWORD"
-_SOURCES = ("instance", "pod", "kubernetes_pod_name", "replica")
+PROCESS = ("cluster", "instance", "pod", "kubernetes_pod_name")
+"""Labels that name a process of the gateway."""
+POD_LABELS = ("pod", "kubernetes_pod_name")
+VIEW = ("job", "prometheus", "prometheus_replica", "replica")
+"""Labels that differ where one process is scraped twice, by two jobs or by two replicas of a Prometheus."""
+LOOKBACK = 300.0
+MISSED, SLACK = 2.5, 5.0
+"""A process is dead after so many intervals, and some seconds, without a scrape."""
+LONGEST = 60.0
+"""The longest interval between scrapes that is believed; it is that of a Prometheus nobody configured."""
+SAME = 0.5
+"""Seconds of difference between the ages of one scrape, told twice."""
+
+
+class Life(NamedTuple):
+    """One process as one job of one Prometheus sees it. age: seconds since its last scrape."""
+
+    source: str
+    age: float
 
 
 class PrometheusMetrics:
-    """helm_safe.ports.MetricProvider.
+    """helm_safe.ports.MetricProvider. gateway: the name of a dialect, or "auto"."""
 
-    url: where the API is, e.g. https://prometheus.example or https://mimir.example/prometheus. env: holds the token, or
-    user and password (HELM_SAFE_METRICS_TOKEN, _USER, _PASSWORD). Raises UsageError for a URL that cannot be used.
-    """
-
-    def __init__(self, url: str, clock: Clock, env: Mapping[str, str]) -> None:
-        self._url = _checked(url).rstrip("/")
+    def __init__(self, api: Api, cluster: Cluster, clock: Clock, gateway: str = "auto") -> None:
+        self._api = api
+        self._cluster = cluster
         self._clock = clock
-        self._headers = {"Accept": "application/json", **_authorization(env)}
-        self._pool = urllib3.PoolManager(num_pools=1, retries=False)
+        self._choice = Choice(gateway)
+        self._at = -math.inf
+        self._scraped: dict[str, float] = {}
+        self._intervals: dict[str, float] = {}
 
     @classmethod
     def opened(
-        cls, options: Mapping[str, Any], _cluster: Cluster, clock: Clock, env: Mapping[str, str]
+        cls, options: Mapping[str, Any], cluster: Cluster, clock: Clock, env: Mapping[str, str]
     ) -> PrometheusMetrics:
-        """From the options `metrics.*` of the policy."""
-        return cls(options["url"], clock, env)
+        """From the options `metrics.*` of the policy. Raises UsageError for what cannot be used."""
+        return cls(Api.opened(options, cluster, clock, env), cluster, clock, options["gateway"])
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
-        found: list[tuple[str, Point]] = []
-        for backend in backends:
-            for name in (REQUESTS, DURATIONS):
-                found += [(_source(point), point) for point in self._query(query_for(name, backend))]
-        sources = frozenset(_source(point) for point in self._query(f"count by ({', '.join(_SOURCES)}) ({_ALIVE})"))
-        if not sources:
-            raise NoData(
-                f"the Prometheus at {self._host()} has no metrics of Traefik",
-                "See that it scrapes Traefik, or leave --metrics away: Traefik is then asked itself.",
-            )
-        at = self._clock.monotonic()
-        return {backend: sample_of(found, backend, sources, at) for backend in backends}
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
+        places = Places(self._cluster)
+        dialect = self._choice.made(lambda each: self._counts(each, backends, places), self._nowhere)
+        told = dialect.matchers(backends, places)
+        wanted = [matchers for each in told.values() for matchers in each]
+        found = [point for name in (dialect.requests, dialect.durations) for point in self._points(name, wanted, ago)]
+        lives = self._lives(dialect, _signs(dialect, backends, places), ago)
+        if dialect.door and not found and not ago:
+            door = self._points(dialect.door.metric, [{}], 0.0)
+            self._choice.see_that_services_are_counted((_source(point.labels), point) for point in door)
+        pairs = [(_source(point.labels), point) for point in found]
+        at = self._moment(max(each.age for each in lives))
+        sources = frozenset(each.source for each in lives)
+        return {backend: dialect.sample(pairs, told[backend], sources, at) for backend in backends}
 
-    def _query(self, query: str) -> Iterator[Point]:
-        """The points of an instant query. Raises NoData."""
-        try:
-            response = self._pool.request(
-                "POST",
-                f"{self._url}/api/v1/query",
-                fields={"query": query},
-                encode_multipart=False,
-                headers=self._headers,
-                timeout=TIMEOUT,
-                redirect=False,
-                preload_content=False,
-            )
-            body = response.read(MAX_BODY + 1, decode_content=True)
-            response.release_conn()
-        except (HTTPError, OSError) as error:
-            raise NoData(f"the Prometheus at {self._host()} does not answer ({type(error).__name__})") from None
-        if len(body) > MAX_BODY:
-            raise NoData(f"the Prometheus at {self._host()} answers with more than {MAX_BODY >> 20} MiB")
-        return _points(self._data(response.status, body))
+    def _moment(self, age: float) -> float:
+        """When the numbers were taken, in monotonic seconds; exactly that of the last sample for the same scrape."""
+        at = self._clock.monotonic() - age
+        if abs(at - self._at) >= SAME:
+            self._at = at
+        return self._at
 
-    def _data(self, status: int, body: bytes) -> Mapping[str, Any]:
-        try:
-            said = mapping(json.loads(body))
-        except (ValueError, RecursionError):
-            said = {}
-        if status == 200 and said.get("status") == "success":
-            return mapping(said, "data")
-        if status in (401, 403):
-            why = f"refuses the credentials ({status}); they are taken from {TOKEN}, or {USER} and {PASSWORD}"
-        elif 300 <= status < 400:
-            why = f"redirects ({status}), which is not followed: give the address that it redirects to"
-        elif said.get("error"):
-            why = f"cannot answer ({status}): {printable(str(said['error']))[:300]}"
-        else:
-            why = f"answers with something else than the Prometheus API ({status})"
-        raise NoData(f"the Prometheus at {self._host()} {why}")
+    def _counts(self, dialect: Dialect, backends: Sequence[Backend], places: Places) -> bool:
+        """Whether it counts one of the Services. Raises Absent where it is not there at all."""
+        told = dialect.matchers(backends, places)
+        wanted = [matchers for each in told.values() for matchers in each]
+        pairs = [(_source(point.labels), point) for point in self._points(dialect.requests, wanted, 0.0)]
+        sources = frozenset(source for source, _ in pairs)
+        if any(dialect.sample(pairs, told[each], sources, 0.0).requests for each in backends):
+            return True
+        self._lives(dialect, _signs(dialect, backends, places), 0.0)
+        return False
 
-    def _host(self) -> str:
-        return printable(urlsplit(self._url).netloc)
-
-
-_ALIVE = "traefik_config_reloads_total"
-
-
-def query_for(name: str, backend: Backend) -> str:
-    """PromQL for one counter of one backend, whichever of its labels names the Service."""
-    pattern = json.dumps(service_pattern(backend))
-    return " or ".join(f"{name}{{{label}=~{pattern}}}" for label in SERVICE_LABELS)
-
-
-def _source(point: Point) -> str:
-    return "/".join(point.labels.get(label, "") for label in _SOURCES)
-
-
-def _points(data: Mapping[str, Any]) -> Iterator[Point]:
-    if data.get("resultType") != "vector":
-        raise NoData("the Prometheus answers a query with something else than a vector")
-    return _read(sequence(data, "result"))
-
-
-def _read(rows: Sequence[Any]) -> Iterator[Point]:
-    for row in rows:
-        labels = {str(name): str(value) for name, value in mapping(row, "metric").items()}
-        pair = sequence(row, "value")
-        try:
-            value = float(pair[1])
-        except (IndexError, TypeError, ValueError):
-            continue
-        if math.isfinite(value) and value >= 0:
-            yield Point(labels.pop("__name__", ""), labels, value)
-
-
-def _checked(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or not url.isprintable():
-        raise UsageError("--metrics is not the address of a Prometheus", "Write http://HOST:PORT or https://HOST/PATH.")
-    if "@" in parts.netloc:
-        raise UsageError(
-            "--metrics holds a password, which others on this machine can read", f"Set {USER} and {PASSWORD} instead."
+    def _nowhere(self, tried: Sequence[tuple[Dialect, Absent]]) -> Absent:
+        names = ", ".join(dialect.title for dialect, _ in tried)
+        return Absent(
+            f"{self._api.name} has no metrics of a gateway or mesh that is known ({names})",
+            "See that it scrapes the gateway, or leave --metrics away: the gateway is then asked itself.",
         )
-    if parts.query or parts.fragment:
-        raise UsageError("--metrics has a query; the address of the API ends before it", "Leave out what follows '?'.")
-    return url
+
+    def _points(self, name: str, wanted: Sequence[Matchers], ago: float) -> list[Point]:
+        if not wanted:
+            return []
+        rows = self._api.vector(query_for(name, wanted, ago))
+        return [
+            Point(labels.get("__name__", name), _own(labels), value)
+            for labels, _, value in rows
+            if 0 <= value < math.inf
+        ]
+
+    def _lives(self, dialect: Dialect, signs: Sequence[str], ago: float) -> list[Life]:
+        """One view of each process that was scraped lately. Raises NoData where there is none."""
+        seen = self._api.vector(" or ".join(f"timestamp({sign}{_offset(ago)})" for sign in signs)) if signs else []
+        if not seen:
+            raise Absent(
+                f"{self._api.name} has no metrics of {dialect.title} ({dialect.sign.metric})",
+                f"{dialect.remedy}, and see that the Prometheus scrapes it. metrics.gateway names another gateway.",
+            )
+        counts = " or ".join(f"count_over_time({sign}[{LOOKBACK:.0f}s]{_offset(ago)})" for sign in signs)
+        for labels, _, count in self._api.vector(counts):
+            self._learn(_source(labels), LOOKBACK / max(count, 1.0))
+        ages = [(labels, now - at) for labels, now, at in seen if math.isfinite(at)]
+        for labels, _, at in seen:
+            self._see(_source(labels), at)
+        fresh = [each for each in ages if each[1] - ago <= self._patience(_source(each[0]))]
+        if not fresh:
+            age = min((age for _, age in ages), default=0.0)
+            raise NoData(
+                f"the newest numbers of {dialect.title} that {self._api.name} has are {age:.0f} s old",
+                f"See whether it still scrapes {dialect.title}.",
+            )
+        return _one_view_each(fresh)
+
+    def _see(self, source: str, scraped: float) -> None:
+        last = self._scraped.get(source, scraped)
+        if scraped > last:
+            self._learn(source, scraped - last)
+        self._scraped[source] = max(scraped, last)
+
+    def _learn(self, source: str, interval: float) -> None:
+        """Both what is counted and what is seen may be multiples of the interval: the shortest is believed."""
+        self._intervals[source] = min(interval, self._intervals.get(source, LONGEST))
+
+    def _patience(self, source: str) -> float:
+        """How old the last scrape of a living process may be."""
+        return MISSED * self._intervals.get(source, LONGEST) + SLACK
 
 
-def _authorization(env: Mapping[str, str]) -> dict[str, str]:
-    token, user = env.get(TOKEN, ""), env.get(USER, "")
-    secret = token + user + env.get(PASSWORD, "")
-    if not secret.isprintable() or not secret.isascii():
-        raise UsageError(f"{TOKEN}, {USER} or {PASSWORD} holds characters that no HTTP header may", "Set it anew.")
-    if token:
-        return {"Authorization": f"Bearer {token}"}
-    if user:
-        return dict(urllib3.make_headers(basic_auth=f"{user}:{env.get(PASSWORD, '')}"))
-    return {}
+def _signs(dialect: Dialect, backends: Iterable[Backend], places: Places) -> list[str]:
+    """Selectors of the sign; of a mesh only that of the proxies beside the Services' pods, not those of everybody."""
+    sign = dialect.sign
+    if not dialect.proxies.beside:
+        return [f"{sign.metric}{_selector(sign.labels, exact=True)}"]
+    pods = one_of({pod for backend in backends for pod in places.pods(backend)})
+    exact = {name: re.escape(value) for name, value in sign.labels.items()}
+    return [f"{sign.metric}{_selector({**exact, label: pods})}" for label in POD_LABELS] if pods else []
+
+
+def query_for(name: str, wanted: Iterable[Matchers], ago: float = 0.0) -> str:
+    """PromQL for one counter of some Services, whichever labels the Prometheus renamed."""
+    selectors = [f"{name}{_selector(each)}{_offset(ago)}" for matchers in wanted for each in _variants(matchers)]
+    return " or ".join(dict.fromkeys(selectors))
+
+
+def _variants(matchers: Matchers) -> list[Matchers]:
+    """As the metric says it, and with all labels renamed that may be: a Prometheus renames those that its target has.
+
+    Which ones it has differs, so each label is left out of one's variant that the other may need; what is too much is
+    sorted out afterwards.
+    """
+    renamed = [name for name in matchers if name in EXPORTED]
+    if not renamed:
+        return [matchers]
+    rest = {name: pattern for name, pattern in matchers.items() if name not in EXPORTED}
+    choices: list[dict[str, str]] = [rest]
+    for name in renamed:
+        choices = [{**each, shape: matchers[name]} for each in choices for shape in (name, f"exported_{name}")]
+    return list(choices)
+
+
+def _selector(labels: Matchers, *, exact: bool = False) -> str:
+    operator = "=" if exact else "=~"
+    parts = [f"{name}{operator}{json.dumps(pattern)}" for name, pattern in labels.items()]
+    return f"{{{','.join(parts)}}}" if parts else ""
+
+
+def _offset(ago: float) -> str:
+    return f" offset {ago:.0f}s" if ago else ""
+
+
+def _one_view_each(fresh: Iterable[tuple[Labels, float]]) -> list[Life]:
+    """Of several views of one process always the same one, while it lives: its requests must not count twice."""
+    chosen: dict[tuple[str, ...], Life] = {}
+    for life, labels in sorted(
+        ((Life(_source(labels), age), labels) for labels, age in fresh), key=lambda each: each[0]
+    ):
+        chosen.setdefault(tuple(labels.get(name, "") for name in PROCESS), life)
+    return list(chosen.values())
+
+
+def _source(labels: Labels) -> str:
+    return "/".join(labels.get(name, "") for name in (*PROCESS, *VIEW))
+
+
+def _own(labels: Labels) -> dict[str, str]:
+    return {name: value for name, value in labels.items() if name != "__name__"}

@@ -14,7 +14,8 @@ HelmSafeError
     ├── Forbidden     2  a permission is missing; names verb and resource
     ├── Missing       4  404: the object is gone
     ├── Conflict      4  409: somebody else wrote first
-    └── Invalid       4  422 and other refusals of what was sent
+    ├── Invalid       4  422 and other refusals of what was sent
+    └── Stale         4  what is known is too old to judge by
 """
 
 from __future__ import annotations
@@ -98,3 +99,7 @@ class Conflict(ClusterError):
 
 class Invalid(ClusterError):
     """422, or another refusal of the content that was sent."""
+
+
+class Stale(ClusterError):
+    """The API server has been silent for so long that what is known proves nothing any more."""

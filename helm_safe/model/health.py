@@ -9,6 +9,7 @@ from typing import Any
 
 from helm_safe.core.objects import Object, dig, name_of, ref_of, sequence
 from helm_safe.model.machine import Verdict
+from helm_safe.model.times import parse_time
 
 # Reasons that a container waits for and that do not mend themselves (kubelet: images and container start).
 HOPELESS = {
@@ -46,6 +47,8 @@ def rollout_of(obj: Object, wanted: int | None = None) -> Health:
     for condition in sequence(obj, "status", "conditions"):
         if condition.get("type") == "Progressing" and condition.get("reason") == "ProgressDeadlineExceeded":
             return Health(Verdict.FAIL, f"{name} exceeded its progress deadline")
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return Health(Verdict.INCONCLUSIVE, f"{name}: no pod can be made: {condition.get('message')}")
     if obj.get("kind") == "DaemonSet":
         return _counts(name, _daemon_counts(obj))
     replicas = dig(obj, "spec", "replicas")
@@ -105,12 +108,82 @@ def trouble_of(pod: Object) -> str:
     """Why a pod cannot come up by itself, "" when nothing says so."""
     for status in _statuses(pod):
         reason = str(dig(status, "state", "waiting", "reason") or "")
+        container = f"Pod/{name_of(pod)}: container {status.get('name')}"
         if reason in HOPELESS:
-            detail = str(dig(status, "state", "waiting", "message") or "")
-            return f"Pod/{name_of(pod)}: container {status.get('name')}: {reason} {detail}".rstrip()
+            ended = _ended(status)
+            detail = f"it {ended}" if ended else str(dig(status, "state", "waiting", "message") or "")
+            return f"{container}: {reason}, {detail}" if detail else f"{container}: {reason}"
         if dig(status, "lastState", "terminated", "reason") == "OOMKilled":
-            return f"Pod/{name_of(pod)}: container {status.get('name')}: killed for memory (OOMKilled)"
+            return f"{container} {_ended(status)}"
     return ""
+
+
+def restarted(pod: Object) -> str:
+    """That containers of a pod were restarted, and how they ended; "" where none was."""
+    count = restarts_of(pod)
+    ends = (f"container {status.get('name')} {_ended(status)}" for status in _statuses(pod) if _ended(status))
+    times = "once" if count == 1 else f"{count} times"
+    return ": ".join([f"Pod/{name_of(pod)} restarted {times}", *list(ends)[:1]]) if count else ""
+
+
+def last_end(pod: Object) -> datetime | None:
+    """When a container that was restarted last ended."""
+    ends = [parse_time(str(dig(each, "lastState", "terminated", "finishedAt") or "")) for each in _statuses(pod)]
+    return max((end for end in ends if end), default=None)
+
+
+def unplaced(pod: Object) -> str:
+    """Why no node takes a pod or it was driven away; more nodes may help, another revision does not."""
+    if dig(pod, "status", "phase") == "Failed" and dig(pod, "status", "reason") in ("Evicted", "Preempting"):
+        return f"Pod/{name_of(pod)} was evicted by its node: {dig(pod, 'status', 'message') or 'no reason given'}"
+    for condition in sequence(pod, "status", "conditions"):
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            return f"Pod/{name_of(pod)} fits on no node: {condition.get('message')}"
+    return ""
+
+
+def is_ready(pod: Object) -> bool:
+    conditions = sequence(pod, "status", "conditions")
+    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+
+
+def state_of(pod: Object) -> str:
+    """One word on a pod, as kubectl gives it: Running, Pending, CrashLoopBackOff, Init:Error, Terminating, …"""
+    if dig(pod, "metadata", "deletionTimestamp"):
+        return "Terminating"
+    for field, prefix in (("initContainerStatuses", "Init:"), ("containerStatuses", "")):
+        for status in sequence(pod, "status", field):
+            reason = dig(status, "state", "waiting", "reason") or dig(status, "state", "terminated", "reason")
+            if reason and not (prefix and reason in ("Completed", "PodInitializing")):
+                return f"{prefix}{reason}"
+    return str(dig(pod, "status", "reason") or dig(pod, "status", "phase") or "Unknown")
+
+
+# What ends a process from outside or before it begins: kubelet and shells add 128 to the number of a signal.
+_EXITS = {
+    0: "ended by itself without an error",
+    126: "could not be executed",
+    127: "has no such command",
+    132: "died of an illegal instruction, as on another processor",
+    134: "aborted (SIGABRT)",
+    135: "died of a bus error (SIGBUS)",
+    137: "was killed (SIGKILL), as after a failed liveness probe",
+    139: "crashed (SIGSEGV)",
+    143: "was told to end (SIGTERM), as after a failed liveness probe",
+}
+
+
+def _ended(status: Mapping[str, Any]) -> str:
+    """How a container's last run ended, in words; "" where it is the first one."""
+    end = dig(status, "lastState", "terminated") or dig(status, "state", "terminated")
+    if not isinstance(end, dict):
+        return ""
+    code, reason = end.get("exitCode"), str(end.get("reason") or "")
+    if reason == "OOMKilled":
+        return f"was killed for memory (OOMKilled, exit {code})"
+    words = _EXITS.get(code if isinstance(code, int) else -1, "ended with an error")
+    told = f", {reason}" if reason not in ("", "Error", "Completed") else ""
+    return f"{words} (exit {code}{told})"
 
 
 def _statuses(pod: Object) -> list[Mapping[str, Any]]:
@@ -121,11 +194,3 @@ def _statuses(pod: Object) -> list[Mapping[str, Any]]:
 
 def _created(pod: Object) -> datetime | None:
     return parse_time(str(dig(pod, "metadata", "creationTimestamp") or ""))
-
-
-def parse_time(text: str) -> datetime | None:
-    """An RFC 3339 moment, None where the text is not one."""
-    try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00"))
-    except ValueError:
-        return None

@@ -17,6 +17,8 @@ from helm_safe.model.traffic import Window
 ALPHA = 0.01
 FEWEST_ERRORS = 3
 """Fewer failed requests than this never fail a step: one is an accident of the network."""
+FEWEST_TIMED = 20
+"""Answers below which ranks of buckets tell nothing: the test is an approximation."""
 ERROR_EFFECT = 0.01
 """Smallest difference of failed shares that matters to people (one point)."""
 SLOW_EFFECT = 0.05
@@ -202,15 +204,13 @@ def _slower(canary: Window, other: Window, alpha: float) -> bool:
 
     Only answers without error are timed: a version that fails fast is not a quick one.
     """
-    if min(canary.timed, other.timed) < FEWEST_ERRORS:
-        return False
     return _longer_tail(canary, other, alpha) or _slower_in_bulk(canary, other, alpha)
 
 
 def _longer_tail(canary: Window, other: Window, alpha: float) -> bool:
     """Whether more answers are slow, where slow is well above the other's 95th percentile."""
     bound = _bound_above((other.quantile(0.95) or 0) * SLOWER, canary, other)
-    if bound is None:
+    if bound is None or other.timed < FEWEST_ERRORS:
         return False
     slow, slow_other = canary.slower_than(bound), other.slower_than(bound)
     if slow < FEWEST_ERRORS or slow / canary.timed - slow_other / other.timed < SLOW_EFFECT:
@@ -220,6 +220,8 @@ def _longer_tail(canary: Window, other: Window, alpha: float) -> bool:
 
 def _slower_in_bulk(canary: Window, other: Window, alpha: float) -> bool:
     """Whether an answer of it is slower than one of the other's in three of four cases: the ranks of the buckets."""
+    if min(canary.timed, other.timed) < FEWEST_TIMED:
+        return False
     bounds = sorted({bound for bound, _ in canary.buckets} & {bound for bound, _ in other.buckets})
     found = mann_whitney(_by_class(canary, bounds), _by_class(other, bounds))
     return found.effect >= LARGE and found.p < alpha

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WRONG_STOPS = 0.05
+WRONG_STOPS = 0.01
 """Chance that a whole run over healthy versions is stopped by accident, whatever the number of steps and looks."""
 GROWTH = 1.3
 """A test is repeated once there are so many times more samples: looking sooner would spend, and tell little new."""

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.quantities import duration
+from helm_safe.model import warming
 from helm_safe.model.queries import read_queries
 
 PROVIDERS = (
-    *("traefik", "prometheus", "datadog", "cloudwatch", "newrelic"),
+    *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
     *("graphite", "influxdb", "dynatrace", "json"),
 )
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
@@ -46,7 +47,7 @@ class Option(NamedTuple):
         """A value as the flag and the policy take it, plain JSON from a journal included."""
         if value is None:
             return "none"
-        if isinstance(value, (tuple, list)):
+        if isinstance(value, (tuple, list, dict)):
             value = [each["name"] if isinstance(each, dict) else each for each in value]
             return ",".join(map(str, value))
         if self.unit == "%":
@@ -150,7 +151,10 @@ def none_or(parse: Parser) -> Parser:
 
 
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_URL = text(r"https?://[^\s@?#]+", "an address such as https://prometheus.example, without a password")
+_URL = text(
+    r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
+    "an address such as https://prometheus.example, without a password, or service/NAMESPACE/NAME:PORT",
+)
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
 _QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
 _FILE = text(r"[^\x00-\x1f]+", "a path of a file")
@@ -176,8 +180,9 @@ OPTIONS: dict[str, Option] = {
         Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
         Option("gates.queries", read_queries, ()),
-        Option("metrics.provider", one_of(*PROVIDERS), "traefik"),
+        Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
+        Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),
         Option("metrics.requests", _QUERY, ""),
         Option("metrics.errors", _QUERY, ""),
         Option("metrics.lag", none_or(span(0, 3600)), None, unit="s"),
@@ -189,14 +194,21 @@ OPTIONS: dict[str, Option] = {
         Option("metrics.influxdb.org", _WORDS, ""),
         Option("metrics.influxdb.database", _WORDS, ""),
         Option("metrics.cloudwatch.region", text(r"[a-z]{2}[-a-z0-9]{3,30}", "a region such as eu-west-1"), ""),
-        Option("metrics.traefik.namespace", text(_NAME, "a name of a namespace"), ""),
-        Option("metrics.traefik.labels", text(_LABELS, "labels such as app=traefik"), "app.kubernetes.io/name=traefik"),
-        Option("metrics.traefik.port", whole(1, 65535), 0),
-        Option("metrics.traefik.path", _PATH, ""),
+        Option("metrics.gateway", text(_NAME, "a name of a gateway such as traefik, or auto,"), "auto"),
+        Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
+        Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
+        Option("metrics.scrape.port", whole(1, 65535), 0),
+        Option("metrics.scrape.path", _PATH, ""),
         Option("warm-up.path", _PATH, "", "", "warmup-path"),
-        Option("warm-up.method", one_of("GET", "HEAD"), "GET"),
-        Option("warm-up.least", whole(1, 10**4), 20),
-        Option("warm-up.most", whole(1, 10**5), 500),
+        Option("warm-up.method", one_of(*warming.SAFE, *warming.UNSAFE), "GET"),
+        Option("warm-up.unsafe-methods", one_of("refuse", "allow"), "refuse"),
+        Option("warm-up.headers", warming.headers, {}),
+        Option("warm-up.body", text(r"[^\x00]*", "a text of at most 2000 characters"), ""),
+        Option("warm-up.via", one_of(*warming.VIAS), "auto"),
+        Option("warm-up.rate", whole(1, 100), 20),
+        Option("warm-up.concurrency", whole(1, 32), 8),
+        Option("warm-up.least", whole(0, 10**4), 60),
+        Option("warm-up.most", whole(1, 10**5), 1000),
         Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow", "s"),
         Option("warm-up.timeout", span(1, _DAY), 120.0, unit="s"),
     )
@@ -216,5 +228,5 @@ def _number(value: float) -> str:
 
 
 def sections() -> Sequence[str]:
-    """The mappings that hold options: "gates", "metrics.traefik"."""
+    """The mappings that hold options: "gates", "metrics.scrape"."""
     return sorted({key.rpartition(".")[0] for key in OPTIONS if "." in key})

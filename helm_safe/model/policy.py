@@ -14,6 +14,7 @@ from helm_safe.core.annotations import API_VERSION
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef, mapping
 from helm_safe.core.printable import printable
+from helm_safe.model import warming
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import OPTIONS, Option, sections
 from helm_safe.model.providers import lacking
@@ -166,6 +167,7 @@ def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated,
     if missing:
         source, chosen = settings["metrics.provider"].source, settings["metrics.provider"].value
         raise UsageError(f"{source} chooses the metrics of {chosen} without {', '.join(missing)}", _add(missing))
+    warming.agrees(settings)
     return Resolved(settings)
 
 

@@ -16,11 +16,12 @@ class Signature(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A signature met in a log, how often, and its first line."""
+    """A signature met in a log, how often, and its first line. subject: what it is about, such as the column's name."""
 
     signature: Signature
     times: int
     line: str
+    subject: str = ""
 
 
 # Families that condemn a restored pod: time will not mend them. Others (a dependency that is down, a lock) may pass.
@@ -273,14 +274,37 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
 SIGNATURES = tuple(Signature(name, family, meaning, re.compile(regex)) for name, family, meaning, regex in _ROWS)
 
 
+# A level in capitals, in JSON or logfmt, of klog, of pino; and what runtimes print when nobody caught it.
+_ERROR = re.compile(
+    r"\b(?:ERROR|FATAL|CRITICAL|SEVERE|PANIC|EMERG)\b"
+    r"|(?i:\b(?:level|severity|lvl)\W{1,4}(?:err|error|fatal|critical|panic|emerg|alert)\b)"
+    r"|^[EF]\d{4} \d\d:|\"level\":\s?[56]0\b|^Traceback \(most recent call last\)|^panic: |^Unhandled "
+)
+
+
 def scan(log: str) -> list[Match]:
     """The signatures in a log, most frequent first; each line counts for the first signature that it matches."""
-    found: dict[str, Match] = {}
+    found: dict[tuple[str, str], Match] = {}
     for line in log.splitlines():
-        short = line[:MAX_LINE]
-        signature = next((each for each in SIGNATURES if each.pattern.search(short)), None)
-        if signature is None:
+        match = match_of(line)
+        if match is None:
             continue
-        known = found.get(signature.id)
-        found[signature.id] = Match(signature, known.times + 1 if known else 1, known.line if known else short)
+        known = found.get((match.signature.id, match.subject))
+        found[match.signature.id, match.subject] = known._replace(times=known.times + 1) if known else match
     return sorted(found.values(), key=lambda match: -match.times)
+
+
+def match_of(line: str) -> Match | None:
+    """The first signature that a line matches."""
+    short = line[:MAX_LINE]
+    for signature in SIGNATURES:
+        met = signature.pattern.search(short)
+        if met:
+            subject = ".".join(value.lower() for value in met.groupdict().values() if value)
+            return Match(signature, 1, short, subject)
+    return None
+
+
+def is_error(line: str) -> bool:
+    """Whether a line, its time left out, says of itself that it is an error."""
+    return _ERROR.search(line[:MAX_LINE]) is not None

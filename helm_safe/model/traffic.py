@@ -53,9 +53,11 @@ class Reading(NamedTuple):
 class Sample:
     """Counters of one backend at one moment, since each source began to count.
 
-    at: monotonic seconds. sources: the processes that answered, those without a counter for this backend included.
-    requests: all answers. errors: answers with status 5xx. durations: answers that were no errors and took at most so
-    many seconds (cumulative, as in a Prometheus histogram), by series and bound.
+    at: monotonic seconds; a keeper of metrics tells what it saw when it last looked, some time ago. sources: the
+    processes that answered, those without a counter for this backend included. requests: all answers. errors: those
+    with status 5xx, or with a gRPC status that is the server's fault. durations: answers that were no errors and took
+    at most so many seconds (cumulative, as in a Prometheus histogram), by series and bound. timed_errors: the
+    durations are those of all answers, errors included. origin: whose counters they are, for people.
     """
 
     at: float
@@ -63,6 +65,8 @@ class Sample:
     requests: Mapping[Series, float] = field(default_factory=dict)
     errors: Mapping[Series, float] = field(default_factory=dict)
     durations: Mapping[tuple[Series, float], float] = field(default_factory=dict)
+    timed_errors: bool = False
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +131,25 @@ def window(before: Sample, after: Sample) -> Window:
     """The increase between two samples of one backend.
 
     A counter that fell began anew: what it shows came since. One that a known source shows for the first time began at
-    zero. A source that did not answer before tells nothing yet: what it counted may be old. Raises NoData where no
-    source answered both times, where no time passed, and for counters that are no numbers.
+    zero. A source that did not answer before tells nothing yet: what it counted may be old. Durations that include
+    those of errors lose as many of the quickest. Raises NoData where no source answered both times, where no newer
+    numbers came, and for counters that are no numbers.
     """
     known = before.sources & after.sources
     seconds = after.at - before.at
-    if not known or seconds <= 0:
+    if not known:
         raise NoData("no process of the gateway answered both at the start and at the end of the window")
+    if seconds <= 0:
+        raise NoData("no newer numbers have come in yet")
     requests = _increase(before.requests, after.requests, known)
     if not math.isfinite(requests + _increase(before.errors, after.errors, known)):
         raise NoData("the gateway's counters hold something that is no number")
     errors = min(_increase(before.errors, after.errors, known), requests)
-    return Window(requests, errors, _buckets(before, after, known), seconds, tuple(_notes(before, after)))
+    buckets = _buckets(before, after, known)
+    if after.timed_errors and errors:
+        # A version that fails fast must not look quick, nor one beside it slow.
+        buckets = tuple((bound, max(0.0, count - errors)) for bound, count in buckets)
+    return Window(requests, errors, buckets, seconds, tuple(_notes(before, after)))
 
 
 def joined(one: Window, other: Window) -> Window:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from helm_safe.model.errors import Interrupted, UsageError
 from helm_safe.model.events import Event, Level
+from helm_safe.model.logbook import LogBook
 from helm_safe.model.machine import safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
 from helm_safe.model.policy import Resolved
@@ -18,8 +19,19 @@ from helm_safe.model.queries import Query
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Settings
-from helm_safe.model.snapshot import Served
-from helm_safe.ports import Clock, Cluster, JournalStore, Lock, MetricProvider, QueryProvider, Releases, Reporter
+from helm_safe.model.snapshot import Resource, Served
+from helm_safe.ports import (
+    Clock,
+    Cluster,
+    Following,
+    JournalStore,
+    Keep,
+    Lock,
+    MetricProvider,
+    QueryProvider,
+    Releases,
+    Reporter,
+)
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -75,6 +87,21 @@ class Run:
     parent: int = field(default_factory=os.getppid)
     provider: MetricProvider | None = None
     kinds: Served | None = None
+    views: dict[Resource, Following] = field(default_factory=dict)
+    logs: LogBook = field(default_factory=LogBook)
+    told: set[str] = field(default_factory=set)
+
+    def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
+        """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""
+        if resource not in self.views:
+            namespace = self.release.namespace
+            self.views[resource] = self.world.cluster.follow(resource, namespace, keep=keep, fields=fields)
+        return self.views[resource]
+
+    def close(self) -> None:
+        """End all watches."""
+        while self.views:
+            self.views.popitem()[1].close()
 
     def served(self) -> Served:
         """What the API server served when this process first asked: a look at the routes costs no discovery."""
@@ -131,6 +158,12 @@ class Run:
         """An original that was journaled; empty when there is none."""
         found = self.progress.captured.get(step)
         return found if isinstance(found, dict) else {}
+
+    def tell_once(self, stage: Stage, key: str, message: str, level: Level = Level.WARNING) -> None:
+        """Say the first of the things that this run has to say under the key."""
+        if key not in self.told:
+            self.told.add(key)
+            self.tell(stage, message, level)
 
     def tell(self, stage: Stage, message: str, level: Level = Level.INFO, **data: Any) -> None:
         self.world.reporter.event(Event(self.world.clock.now(), stage.value, level, message, data))

@@ -41,12 +41,13 @@ class Counters:
     doubt: str = ""
     _totals: dict[str, Window] = field(default_factory=dict)
     _newest: Mapping[Backend, Sample] | None = None
+    _began: float = 0.0
     _grown_at: float = 0.0
 
     def begin(self) -> None:
         """The first sample; what was counted before it belongs to another step."""
-        self._grown_at = self.run.world.clock.monotonic()
-        self._newest = self._read()
+        self._began = self._grown_at = self.run.world.clock.monotonic()
+        self._newest = self._since_the_beginning(self._read())
 
     def look(self) -> None:
         """Add what came since the last look."""
@@ -54,18 +55,16 @@ class Counters:
         after = self._read()
         if after is None:
             return
-        before, self._newest = self._newest, after
+        before = self._newest
         if before is None:
+            self._newest = self._since_the_beginning(after)
             return
-        try:
-            parts = {backend.name: window(before[backend], sample) for backend, sample in after.items()}
-        except NoData as missing:
-            self.notice(missing.message)
+        if any(sample.at > before[backend].at for backend, sample in after.items()) and not self._add(before, after):
             return
-        self._add(parts)
         self.windows = dict(self._totals)
-        self.doubt = self._not_followed() or self._standing_still()
-        if self._not_followed():
+        unfollowed = self._not_followed()
+        self.doubt = unfollowed or self._standing_still()
+        if unfollowed:
             # Gateways count a request when it ends: one that began before the step would spoil the split for ever.
             self.forget()
 
@@ -87,11 +86,24 @@ class Counters:
         planned = float(self.run.plan.settings.get("rate", 0.0)) * len(trials) / max(len(self.trials), 1)
         return counted / seconds if counted and seconds else planned
 
-    def _add(self, parts: Mapping[str, Window]) -> None:
+    def _since_the_beginning(self, found: Mapping[Backend, Sample] | None) -> Mapping[Backend, Sample] | None:
+        """The samples, unless they are older than the step: a keeper of metrics may have looked before routes moved."""
+        late = found is None or any(sample.at < self._began for sample in found.values())
+        return None if late else found
+
+    def _add(self, before: Mapping[Backend, Sample], after: Mapping[Backend, Sample]) -> bool:
+        """Whether something could be added; from the newest sample it goes on in any case."""
+        self._newest = after
+        try:
+            parts = {backend.name: window(before[backend], sample) for backend, sample in after.items()}
+        except NoData as missing:
+            self.notice(missing.message)
+            return False
         if any(each.requests for each in parts.values()):
             self._grown_at = self.run.world.clock.monotonic()
         for name, part in parts.items():
             self._totals[name] = joined(self._totals[name], part) if name in self._totals else part
+        return True
 
     def _read(self) -> Mapping[Backend, Sample] | None:
         backends = [Backend(self.run.release.namespace, name) for trial in self.trials for name in sorted(trial)]

@@ -22,7 +22,7 @@ from helm_safe.ports import TrafficRouter
 from helm_safe.rollback.context import World
 from helm_safe.rollback.gauge import Gauge
 from helm_safe.rollback.traffic import router_of
-from helm_safe.rollback.warmup import Warmed, wanted_by, warm_up
+from helm_safe.rollback.warmup import Warmed, proof_by, warm_up
 from helm_safe.routers import BUILTIN
 
 NO_PODS = "has no ready pods of its own"
@@ -244,7 +244,7 @@ class Search:
         return warmed.sentence if warmed.verdict is Verdict.PASS else ""
 
     def _warmed(self, pods: list[Object]) -> Warmed:
-        return warm_up(self.world.cluster, self.world.clock, pods, wanted_by(self.settings.resolved))
+        return warm_up(self.world.cluster, self.world.clock, pods, proof_by(self.settings.resolved))
 
 
 def _repository(image: str) -> str:

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from datetime import datetime, timezone
 from typing import Any
 
 from helm_safe.core.annotations import MANAGED_BY, MANAGED_BY_LABEL, RELEASE_LABEL, ROLE_LABEL, RUN_LABEL
-from helm_safe.core.objects import Object, dig, labels_of, sequence
+from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
-from helm_safe.model.resources import ENDPOINT_SLICES, PODS, SERVICES, WORKLOADS
+from helm_safe.model.resources import ENDPOINT_SLICES, SERVICES
 from helm_safe.rollback.commit import Outcome, failed, passed, scale
 from helm_safe.rollback.context import Run
-from helm_safe.rollback.pods import PodWatch, selected
+from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.standby import make
 from helm_safe.rollback.traffic import OBJECTS, SERVICE_NAME, Stuck, settle
 
 POLL = 2.0
 GONE_WITHIN = 120.0
 BACK_WITHIN = 300.0
+ANY_AGE = datetime.min.replace(tzinfo=timezone.utc)
 
 
 def drain(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
@@ -27,7 +29,8 @@ def drain(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idemp
     for name in step.args["workloads"]:
         scale(run, name, 0)
     deadline = run.world.clock.monotonic() + GONE_WITHIN
-    while left := _serving(run, step.args["workloads"]):
+    pods = PodWatch(run, step.stage, list(step.args["workloads"]), {}, since=ANY_AGE)
+    while left := len(pods.pods()):
         run.safe_point("while the pods that nobody uses end; users are on proven pods")
         if run.world.clock.monotonic() > deadline:
             return failed(f"{left} pods of the current revision do not end")
@@ -111,15 +114,3 @@ def _port(port: dict[str, Any], owner: Object, lender: Object) -> dict[str, Any]
     names = {dig(each, "port"): str(dig(each, "name") or "") for each in sequence(owner, "spec", "ports")}
     number = numbers.get(str(port.get("name") or ""))
     return {**port, "name": names[number]} if number in names else None
-
-
-def _serving(run: Run, names: list[str]) -> int:
-    """Pods of the workloads that were not told to end yet."""
-    pods = run.world.cluster.list(PODS, run.release.namespace).items
-    count = 0
-    for name in names:
-        kind, _, object_name = name.partition("/")
-        live = run.world.cluster.get(WORKLOADS[kind], run.release.namespace, object_name)
-        found = selected(live or {}, [pod for pod in pods if labels_of(pod)])
-        count += sum(not dig(pod, "metadata", "deletionTimestamp") for pod in found)
-    return count

@@ -93,6 +93,8 @@ class Gate:
             self.run.safe_point(f"at the step {self.step.title!r}; traffic stays where it is")
             look(self.run, [float(self.step.args["share"])])
             self._look()
+            if self._enough():
+                self._judge(last=True)
             decided = self._decide()
             if decided:
                 return {**decided, **self._data()}
@@ -117,13 +119,11 @@ class Gate:
         self.counters.forget()
 
     def _look(self) -> None:
-        """What every gate says now; what would pass is tested once more, with all that is known."""
+        """What every gate says now. What would pass is tested once more by `hold`, with all that is known."""
         self.health = self.pods.look()
         if not self.blind:
             self.counters.look()
         self._judge(last=False)
-        if self._enough():
-            self._judge(last=True)
 
     def _judge(self, *, last: bool) -> None:
         self.judgements = [] if self.blind else [self._judgement(trial, last=last) for trial in self.looks]

@@ -10,6 +10,8 @@ from helm_safe.model.traffic import Backend, NoData, Sample, Window, window
 from helm_safe.rollback.context import World
 
 LEAST_SECONDS = 1.5
+PAST = 60.0
+"""Seconds that are looked back where the past is kept: two looks in a row would meet the same scrape there."""
 ENOUGH = 20  # requests from which on "all of them fail" is no accident
 
 
@@ -25,7 +27,7 @@ class Gauge:
         self._provider = world.metrics(settings.resolved) if self._backends else None
         self.blind = ""
         self.windows: dict[str, Window] = {}
-        self._before = self._read()
+        self._before = self._read(PAST) or self._read()
 
     def close(self) -> None:
         """Take the second sample."""
@@ -34,8 +36,9 @@ class Gauge:
         waited = self._world.clock.monotonic() - min(sample.at for sample in self._before.values())
         self._world.clock.sleep(max(0.0, LEAST_SECONDS - waited))
         after = self._read() or {}
+        newer = {each: sample for each, sample in after.items() if sample.at > self._before[each].at}
         try:
-            self.windows = {each.name: window(self._before[each], sample) for each, sample in after.items()}
+            self.windows = {each.name: window(self._before[each], sample) for each, sample in newer.items()}
         except NoData as missing:
             self.blind = missing.message
 
@@ -49,14 +52,21 @@ class Gauge:
         seen = [self.windows[name] for name in services if name in self.windows]
         return sum(each.requests / each.seconds for each in seen if each.seconds > 0)
 
-    def _read(self) -> Mapping[Backend, Sample] | None:
+    @property
+    def origin(self) -> str:
+        """Whose counters they are, "" where nobody says."""
+        return next((sample.origin for sample in (self._before or {}).values()), "")
+
+    def _read(self, ago: float = 0.0) -> Mapping[Backend, Sample] | None:
         if self._provider is None:
             return None
         try:
-            return self._provider.sample(self._backends)
+            found = self._provider.sample(self._backends, ago)
         except NoData as missing:
             self.blind = missing.message
             return None
+        self.blind = ""
+        return found
 
 
 def services_of(*revisions: Revision) -> set[str]:

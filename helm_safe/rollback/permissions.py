@@ -17,6 +17,7 @@ from helm_safe.model.resources import (
     PODS,
     REPLICA_SETS,
     SECRETS,
+    SERVICES,
     STATEFUL_SETS,
 )
 from helm_safe.model.revisions import Release, Revision
@@ -29,12 +30,13 @@ SCALED = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
 
 
 class Permission(NamedTuple):
-    """One verb on one resource. namespace: empty for kinds of the whole cluster."""
+    """One verb on one resource. namespace: empty for kinds of the whole cluster. spare: a run gets on without it."""
 
     verb: str
     resource: Resource
     namespace: str
     subresource: str = ""
+    spare: bool = False
 
 
 class Row(NamedTuple):
@@ -43,6 +45,7 @@ class Row(NamedTuple):
     resource: Resource
     verbs: tuple[str, ...]
     subresource: str = ""
+    spare: bool = False
 
 
 # Helm reads, writes and prunes its records; we add the journal beside them.
@@ -55,6 +58,8 @@ ALWAYS = (
     Row(PODS, ("get",), "proxy"),  # requests that warm new pods up, and what a pod says of itself
     Row(EVENTS, ("list",)),
     *(Row(resource, ("list",)) for resource in (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)),
+    # Without it the same objects are listed again and again, as soon as the run finds out.
+    *(Row(resource, ("watch",), spare=True) for resource in (PODS, EVENTS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)),
 )
 # Read before anything else, unless --policy names a file: no access review has to ask for it again.
 POLICY = Row(CONFIG_MAPS, ("get",))
@@ -117,6 +122,11 @@ def of_gateway(namespace: str) -> list[Permission]:
     return [Permission("list", PODS, namespace), Permission("get", PODS, namespace, "proxy")]
 
 
+def of_service(namespace: str) -> Permission:
+    """To ask a Prometheus through the API server."""
+    return Permission("get", SERVICES, namespace, "proxy")
+
+
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:
     """Objects that some of the revisions have and others lack: a rollback between any two may delete them."""
     each: list[set[ObjectRef]] = [set(revision.objects) for revision in revisions]
@@ -132,7 +142,8 @@ def to_review(
     users in steps (`staged`), are not dry-run.
     """
     ours = {_identity(each) for each in staged}
-    return [each for each in permissions if not _listed(each, listed) and (_identity(each) in ours or not _tried(each))]
+    unproven = (each for each in permissions if not each.spare and not _listed(each, listed))
+    return [each for each in unproven if _identity(each) in ours or not _tried(each)]
 
 
 def _identity(each: Permission) -> tuple[str, ...]:
@@ -161,7 +172,7 @@ def roles(permissions: Iterable[Permission], release: Release) -> list[Object]:
 def _rows(release: Release, rows: Iterable[Row]) -> Iterator[Permission]:
     for row in rows:
         for verb in row.verbs:
-            yield Permission(verb, row.resource, release.namespace, row.subresource)
+            yield Permission(verb, row.resource, release.namespace, row.subresource, row.spare)
 
 
 def _objects(served: Served, revisions: Sequence[Revision], deleted: Collection[ObjectRef]) -> Iterator[Permission]:

@@ -9,8 +9,9 @@ from helm_safe.core.findings import Finding
 from helm_safe.helm.flags import check_flags
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import Blocked, UsageError
+from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
-from helm_safe.model.plan import Advice, Plan
+from helm_safe.model.plan import Advice, Plan, Stage
 from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
@@ -50,6 +51,9 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     gauge = Gauge(world, release.namespace, services_of(current, target), settings)
     snapshot = gather(world, history, change, settings)
     gauge.close()
+    if gauge.origin:
+        words = f"what users get is told by {gauge.origin}"
+        world.reporter.event(Event(world.clock.now(), Stage.INSPECT.value, Level.INFO, words))
     scene = _scene(world, snapshot, settings, gauge)
     strategy, why = choose(scene)
     # The checks judge what will be done: nothing is doubled, say, where no standby is made.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -81,7 +81,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
-    with _signals(run.signals), _told_as_mid_run(run):
+    with _signals(run.signals), closing(run), _told_as_mid_run(run):
         _open(run)
         paused = False
         while True:

@@ -109,7 +109,8 @@ def watched(run: Run, stage: Stage) -> PodWatch:
     staging = staging_of_plan(run)
     wanted = {f"Deployment/{each.standby}": each.replicas for each in staging.staged}
     since = run.progress.started_at or run.world.cluster.now()
-    return PodWatch(run, stage, list(wanted), wanted, since)
+    live = [f"{each.workload.kind}/{each.workload.name}" for each in staging.staged]
+    return PodWatch(run, stage, list(wanted), wanted, since, beside=live)
 
 
 def staging_of_plan(run: Run) -> Staging:

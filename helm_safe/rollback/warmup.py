@@ -1,88 +1,62 @@
-"""Warm-up: requests of our own to new pods, until they answer without errors and fast, before the first user comes."""
+"""Warm-up: requests of our own to new pods until they answer without errors, fast and steadily, before the first user.
+
+Each pod is asked `rate` times a second at most, all pods together BUDGET times, `concurrency` requests at once: a
+warm-up is no load test, and the API server, through which every request goes, hardly notices it.
+"""
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, replace
+from math import inf
 
-from helm_safe.core.annotations import PREFIX
-from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, sequence
-from helm_safe.core.probes import READINESS, STARTUP
-from helm_safe.model.errors import ClusterError
+from helm_safe.core.objects import Object, name_of, namespace_of
+from helm_safe.core.printable import printable
+from helm_safe.model.errors import ClusterError, Forbidden, Invalid
 from helm_safe.model.machine import Verdict
 from helm_safe.model.policy import Resolved
-from helm_safe.ports import Clock, Cluster, Proxied
+from helm_safe.model.targets import PATH_ANNOTATION, Target, sidecar_of, target_of
+from helm_safe.model.warming import WarmUp, filled, quantile, settled
+from helm_safe.ports import Ask, Clock, Cluster, Proxied
 
-PATH_ANNOTATION = PREFIX + "warmup-path"
-CONCURRENCY = 4
-LAST = 10
-"""A pod is warm when this many answers in a row were good."""
-PAUSE = 1.0
-"""Seconds between rounds while a pod fails: a refused connection comes back in a millisecond."""
+BUDGET = 100.0
+"""Requests per second over all pods; kubectl allows itself 50, with bursts of 300."""
+PATIENCE = 0.25
+"""Seconds between requests to a pod that fails: a refused connection comes back in a millisecond."""
+PROOF = 20
+"""Answers without error that prove a backend which serves already."""
+WALLED = 3
+"""Requests that a mesh turned away before another way is taken: one may be an accident."""
+Answered = Proxied | ClusterError
 
 
-@dataclass(frozen=True, slots=True)
-class WarmUp:
-    """path: "" for what the pod says. method: GET or HEAD; others could change data. least, most: requests per pod.
+def wanted_by(settings: Resolved, env: Mapping[str, str] = os.environ) -> WarmUp:
+    """The warm-up that flags, policy and annotations ask for.
 
-    slow: seconds that an answer may take at most, the way through the API server included. timeout: seconds for all.
+    Raises UsageError where its headers name a variable that the environment lacks.
     """
-
-    path: str = ""
-    method: str = "GET"
-    least: int = 20
-    most: int = 500
-    slow: float = 0.5
-    timeout: float = 120.0
-
-    def __post_init__(self) -> None:
-        if self.method not in ("GET", "HEAD"):
-            raise ValueError(f"warm-up requests are GET or HEAD, not {self.method}: others could change data")
+    found = {each.name: settings.value(f"warm-up.{each.name.replace('_', '-')}") for each in fields(WarmUp)}
+    filled(found["headers"], env)
+    return WarmUp(**found)
 
 
-def wanted_by(settings: Resolved) -> WarmUp:
-    """The warm-up that flags, policy and annotations ask for."""
-    names = ("path", "method", "least", "most", "slow", "timeout")
-    return WarmUp(**{name: settings.value(f"warm-up.{name}") for name in names})
+def proof_by(settings: Resolved) -> WarmUp:
+    """The requests that prove a backend which serves already: it need not settle any more."""
+    wanted = wanted_by(settings)
+    return replace(wanted, least=min(wanted.least, PROOF))
 
 
 @dataclass(frozen=True, slots=True)
 class Warmed:
-    """Verdict, the sentence for people, the numbers for machines: requests, errors, seconds, slowest of the last."""
+    """Verdict, the sentence for people, the numbers for machines: requests, errors, seconds, p95 of the slowest pod."""
 
     verdict: Verdict
     sentence: str
     numbers: dict[str, float] = field(default_factory=dict)
-
-
-class Target(NamedTuple):
-    """Where a pod answers HTTP; `host` is its name as the proxy wants it."""
-
-    host: str
-    port: int | str
-    path: str
-
-
-def target_of(pod: Object, path: str = "") -> Target | None:
-    """From the path asked for, else the pod's annotation, else its readiness or startup probe; None where none says.
-
-    The port is that of the probe, else the first one that a container declares.
-    """
-    containers = [mapping(each) for each in sequence(pod, "spec", "containers")]
-    probes = [(each, mapping(each, field_, "httpGet")) for field_ in (READINESS, STARTUP) for each in containers]
-    probed = next(((container, get) for container, get in probes if get), None)
-    wanted = path or str(mapping(pod, "metadata", "annotations").get(PATH_ANNOTATION) or "")
-    if probed is None:
-        port = next((dig(each, "ports", 0, "containerPort") for each in containers if each.get("ports")), None)
-        return Target(name_of(pod), port, wanted) if wanted and isinstance(port, int) else None
-    container, get = probed
-    secure = "https:" if str(get.get("scheme", "")).upper() == "HTTPS" else ""
-    number = _number(container, get.get("port"))
-    asked = wanted or str(get.get("path") or "/")
-    return Target(secure + name_of(pod), number, asked if asked.startswith("/") else f"/{asked}") if number else None
 
 
 def warm_up(
@@ -92,128 +66,229 @@ def warm_up(
     wanted: WarmUp,
     stop: Callable[[], bool] = lambda: False,
 ) -> Warmed:
-    """Ask every pod until it is warm, four requests at a time over all pods.
+    """Ask every pod until it is warm.
 
-    PASS: each pod's last ten answers came without error and fast. FAIL: a pod that speaks HTTP did not get there in
-    time. INCONCLUSIVE: a pod cannot be asked, or answers 4xx only, or `stop` ended it between two rounds; the sentence
-    says why.
+    PASS: the last `least` answers of each pod came without error, the p95 of the later half is within `slow`, and is no
+    longer better than that of the earlier half. FAIL: a pod that speaks HTTP did not get there in time. INCONCLUSIVE: a
+    pod cannot be asked, answers 4xx only, still gets faster at the end, or `stop` ended it; the sentence says why.
     """
-    if not pods:
-        return Warmed(Verdict.INCONCLUSIVE, "there is no pod to warm up")
-    warming = [_Pod(namespace_of(pod), name_of(pod), target_of(pod, wanted.path)) for pod in pods]
+    if not pods or not wanted.least:
+        why = "warm-up requests are switched off (warm-up.least: 0)" if pods else "there is no pod to warm up"
+        return Warmed(Verdict.INCONCLUSIVE, why)
+    warming = [_Pod(namespace_of(pod), name_of(pod), sidecar_of(pod), target_of(pod, wanted.path)) for pod in pods]
     mute = next((each for each in warming if each.target is None), None)
     if mute is not None:
         why = f"pod {mute.name} does not say where it answers HTTP: set the annotation {PATH_ANNOTATION}"
         return Warmed(Verdict.INCONCLUSIVE, why)
-    began, stopped = clock.monotonic(), False
-    with ThreadPoolExecutor(CONCURRENCY) as pool:
-        while cold := [each for each in warming if not each.done(wanted)]:
-            stopped = stop()
-            if stopped or clock.monotonic() - began >= wanted.timeout:
-                break
-            turns = _turns(cold)
-            answers = list(pool.map(lambda each: each.ask(cluster, wanted.method), turns))
-            for each, answer in zip(turns, answers, strict=True):
-                each.note(answer)
-            if all(each.failing for each in cold):
-                clock.sleep(PAUSE)
+    began = clock.monotonic()
+    with ExitStack() as tunnels:
+        stopped = _Round(cluster, clock, wanted, stop, tunnels).run(warming)
     found = _result(warming, wanted, clock.monotonic() - began)
     return Warmed(Verdict.INCONCLUSIVE, "warming up was stopped", found.numbers) if stopped else found
 
 
 @dataclass(slots=True)
 class _Pod:
-    """One pod being warmed. last: (status, seconds) of the newest answers."""
+    """One pod being warmed. due: when it may be asked next. last: (status, seconds) of the newest answers."""
 
     namespace: str
     name: str
+    sidecar: str
     target: Target | None
+    due: float = -inf
     asked: int = 0
+    busy: int = 0
     errors: int = 0
+    walled: int = 0
     spoke: bool = False
-    refused: str = ""
-    last: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=LAST))
+    lost: bool = False
+    warm: bool = False
+    refused: dict[str, str] = field(default_factory=dict)
+    last: deque[tuple[int, float]] = field(default_factory=deque)
+    tunnel: Ask | None = None
 
-    def ask(self, cluster: Cluster, method: str) -> Proxied | ClusterError:
-        host, port, path = self.target or Target(self.name, 0, "/")
-        try:
-            return cluster.proxied(self.namespace, host, port, path, method=method, limit=4096)
-        except ClusterError as error:
-            return error
-
-    def note(self, answer: Proxied | ClusterError) -> None:
-        self.asked += 1
-        if isinstance(answer, ClusterError):
-            # Not the pod's word: it is gone, or asking it is not allowed. Only the last try's reason counts.
-            self.refused = answer.message
-            self.last.append((0, 0.0))
-            return
-        self.refused = answer.body[:200].decode("utf-8", "replace") if answer.status == 0 else ""
-        self.spoke = self.spoke or answer.status > 0
-        self.errors += answer.status == 0 or answer.status >= 500
-        self.last.append((answer.status, answer.seconds))
+    @property
+    def way(self) -> str:
+        return "port-forward" if self.tunnel else "proxy"
 
     @property
     def failing(self) -> bool:
-        return bool(self.last) and not 0 < self.last[-1][0] < 500
+        return bool(self.last) and not _good(self.last[-1][0])
+
+    def note(self, answer: Answered, wanted: WarmUp) -> None:
+        """Remember an answer. An error of the API server is not the pod's word: it is gone, or may not be asked."""
+        if self.warm:
+            return  # it was under way when the pod had proved itself
+        if isinstance(answer, ClusterError):
+            self.lost = isinstance(answer, (Forbidden, Invalid))
+            answer = Proxied(0, {}, answer.message.encode(), 0.0)
+        walled = _walled(answer)
+        status = 0 if walled else answer.status
+        self.walled = self.walled + 1 if walled else 0
+        if walled:
+            self.refused[self.way] = printable(answer.body[:200].decode("utf-8", "replace"))
+        self.spoke = self.spoke or status > 0
+        self.errors += not _good(status)
+        self.last.append((status, answer.seconds))
+        if len(self.last) > wanted.least:
+            self.last.popleft()
+        self.warm = self.steady(wanted) and self.p95 <= wanted.slow and settled([each for _, each in self.last])
+
+    def steady(self, wanted: WarmUp) -> bool:
+        return len(self.last) >= wanted.least and all(_good(status) for status, _ in self.last)
+
+    def through(self, tunnel: Ask) -> None:
+        """From now on by port-forward; what came by the proxy says nothing about that."""
+        self.tunnel, self.lost = tunnel, False
+        self.last.clear()
 
     @property
-    def slowest(self) -> float:
-        return max((seconds for _, seconds in self.last), default=0.0)
-
-    def warm(self, wanted: WarmUp) -> bool:
-        enough = len(self.last) == LAST and self.asked >= wanted.least
-        return enough and all(0 < status < 500 for status, _ in self.last) and self.slowest <= wanted.slow
+    def p95(self) -> float:
+        """Of the later half of the answers, seconds."""
+        later = [seconds for _, seconds in self.last][len(self.last) // 2 :]
+        return quantile(later, 0.95) if later else 0.0
 
     def done(self, wanted: WarmUp) -> bool:
-        return self.warm(wanted) or self.asked >= wanted.most
+        return self.warm or self.lost or self.asked >= wanted.most
 
 
-def _turns(cold: Sequence[_Pod]) -> Sequence[_Pod]:
-    """Turns for one round: the pods asked least come first, a single pod gets all four."""
-    ordered = sorted(cold, key=lambda each: each.asked)
-    return [ordered[turn % len(ordered)] for turn in range(CONCURRENCY)]
+class _Round:
+    """Whose turn it is, and the threads that ask. Everything but the asking itself happens in one thread."""
+
+    def __init__(
+        self, cluster: Cluster, clock: Clock, wanted: WarmUp, stop: Callable[[], bool], tunnels: ExitStack
+    ) -> None:
+        self._cluster = cluster
+        self._clock = clock
+        self._wanted = wanted
+        self._stop = stop
+        self._headers = filled(wanted.headers, os.environ)
+        self._free = -inf
+        self._under_way: dict[Future[Answered], _Pod] = {}
+        self._tunnels = tunnels
+
+    def run(self, pods: Sequence[_Pod]) -> bool:
+        """Until all are warm, given up, or time is over; returns whether it was stopped."""
+        deadline = self._clock.monotonic() + self._wanted.timeout
+        if self._wanted.tunnelled:
+            for each in pods:
+                self._dig(each)
+        with ThreadPoolExecutor(self._wanted.concurrency) as pool:
+            while cold := [each for each in pods if not each.done(self._wanted)]:
+                if self._stop():
+                    return True
+                if self._clock.monotonic() >= deadline:
+                    break
+                self._turn(cold, pool, deadline)
+            while self._under_way:
+                self._receive(None)
+        return False
+
+    def _turn(self, cold: Sequence[_Pod], pool: ThreadPoolExecutor, deadline: float) -> None:
+        """Ask the pod that was asked least among those that are due, else wait for one or for an answer."""
+        room = [each for each in cold if each.busy < max(1, self._wanted.concurrency // len(cold))]
+        if len(self._under_way) >= self._wanted.concurrency:
+            room = []
+        now = self._clock.monotonic()
+        due = [each for each in room if each.due <= now and self._free <= now]
+        if due:
+            self._send(min(due, key=lambda each: each.asked), pool, now)
+            return
+        moment = min(deadline, max(self._free, min((each.due for each in room), default=inf)))
+        if self._under_way:
+            self._receive(max(moment - now, 0.0))
+        else:
+            self._clock.sleep(moment - now)
+
+    def _send(self, pod: _Pod, pool: ThreadPoolExecutor, now: float) -> None:
+        gap = max(1 / self._wanted.rate, PATIENCE if pod.failing else 0.0)
+        pod.due, self._free = now + gap, now + 1 / BUDGET
+        pod.asked += 1
+        pod.busy += 1
+        self._under_way[pool.submit(self._ask, pod, pod.tunnel)] = pod
+
+    def _receive(self, seconds: float | None) -> None:
+        done, _ = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED)
+        for future in done:
+            pod = self._under_way.pop(future)
+            pod.busy -= 1
+            pod.note(future.result(), self._wanted)
+            if pod.walled >= WALLED and pod.sidecar and not pod.tunnel and self._wanted.via == "auto":
+                self._dig(pod)
+
+    def _dig(self, pod: _Pod) -> None:
+        """Past a sidecar that takes only the mesh's own TLS, and past the API server's eyes for a caller's headers."""
+        host, port, _ = pod.target or Target(pod.name, 0, "/")
+        pod.through(self._tunnels.enter_context(self._cluster.forwarded(pod.namespace, host, port)))
+
+    def _ask(self, pod: _Pod, tunnel: Ask | None) -> Answered:
+        host, port, path = pod.target or Target(pod.name, 0, "/")
+        method, body = self._wanted.method, self._wanted.body.encode()
+        try:
+            if tunnel:
+                return tunnel(path, method=method, headers=self._headers, body=body, limit=4096)
+            return self._cluster.proxied(
+                pod.namespace, host, port, path, method=method, headers=self._headers, body=body, limit=4096
+            )
+        except ClusterError as error:
+            return error
+
+
+def _good(status: int) -> bool:
+    return 0 < status < 500
+
+
+def _walled(answer: Proxied) -> bool:
+    """Whether the pod itself was not reached: nothing answered, or a mesh's proxy that knows nobody outside of it."""
+    denied = "l5d-proxy-error" in answer.headers or answer.body.startswith(b"RBAC: access denied")
+    return answer.status == 0 or (answer.status == 403 and denied)
 
 
 def _result(pods: Sequence[_Pod], wanted: WarmUp, seconds: float) -> Warmed:
-    slowest = max(each.slowest for each in pods)
+    p95 = max(each.p95 for each in pods)
     numbers = {
         "pods": float(len(pods)),
         "requests": float(sum(each.asked for each in pods)),
         "errors": float(sum(each.errors for each in pods)),
         "seconds": seconds,
-        "slowest": slowest,
+        "p95": p95,
     }
-    cold = [each for each in pods if not each.warm(wanted)]
-    heard = [each for each in cold if each.spoke]
-    if heard:
-        return Warmed(Verdict.FAIL, f"pod {heard[0].name} is not warm: {_complaint(heard[0], wanted)}", numbers)
-    if cold:
-        return Warmed(Verdict.INCONCLUSIVE, f"pod {cold[0].name} cannot be asked: {cold[0].refused}", numbers)
-    refusing = next((each for each in pods if all(status >= 400 for status, _ in each.last)), None)
-    if refusing:
-        status = refusing.last[-1][0]
-        why = f"pod {refusing.name} answers {status} only: name a path that it serves ({PATH_ANNOTATION})"
-        return Warmed(Verdict.INCONCLUSIVE, why, numbers)
+    cold = [each for each in pods if not each.warm]
+    for each in cold:
+        if each.spoke and not (each.steady(wanted) and each.p95 <= wanted.slow):
+            return Warmed(Verdict.FAIL, f"pod {each.name} is not warm: {_complaint(each, wanted)}", numbers)
+    doubt = next(filter(None, (_doubt(each) for each in [*cold, *pods])), "")
+    if doubt:
+        return Warmed(Verdict.INCONCLUSIVE, doubt, numbers)
     told = f"{numbers['requests']:.0f} warm-up requests answered by {len(pods)} pod{'s' if len(pods) > 1 else ''}"
-    return Warmed(
-        Verdict.PASS, f"{told}, the last {LAST} each without error and within {slowest * 1000:.0f} ms", numbers
-    )
+    way = " through port-forward" if any(each.tunnel for each in pods) else ""
+    words = f"{told}{way}, the last {wanted.least} of each without error and settled, p95 {p95 * 1000:.0f} ms"
+    return Warmed(Verdict.PASS, words, numbers)
+
+
+def _doubt(pod: _Pod) -> str:
+    """Why nobody can say whether the pod is warm, "" where it is."""
+    if not pod.spoke:
+        return f"pod {pod.name} cannot be asked: {_reasons(pod)}"
+    if not pod.warm:
+        return f"pod {pod.name} answers without error, but still gets faster after {pod.asked} requests"
+    if all(status >= 400 for status, _ in pod.last):
+        return f"pod {pod.name} answers {pod.last[-1][0]} only: name a path that it serves ({PATH_ANNOTATION})"
+    return ""
+
+
+def _reasons(pod: _Pod) -> str:
+    """Why each way failed; only the last try of each counts."""
+    if len(pod.refused) > 1:
+        return "; ".join(f"by {way}: {words}" for way, words in pod.refused.items())
+    behind = f" (it stands behind {pod.sidecar})" if pod.sidecar else ""
+    return "".join(pod.refused.values()) + behind
 
 
 def _complaint(pod: _Pod, wanted: WarmUp) -> str:
-    bad = sum(not 0 < status < 500 for status, _ in pod.last)
+    bad = sum(not _good(status) for status, _ in pod.last)
     if bad:
         return f"{bad} of its last {len(pod.last)} answers failed ({pod.asked} requests)"
-    if pod.slowest > wanted.slow:
-        return f"it still takes up to {pod.slowest:.2f} s, {wanted.slow:g} s is the bound ({pod.asked} requests)"
+    if pod.p95 > wanted.slow:
+        return f"p95 is still {pod.p95:.2f} s, {wanted.slow:g} s is the bound ({pod.asked} requests)"
     return f"it was stopped after {pod.asked} requests, {wanted.least} are needed"
-
-
-def _number(container: Mapping[str, Any], port: Any) -> int | None:
-    """A probe's port as a number; the proxy does not know the names of ports."""
-    if isinstance(port, int) or (isinstance(port, str) and port.isascii() and port.isdigit()):
-        return int(port)
-    named = (mapping(each) for each in sequence(container, "ports"))
-    found = next((each.get("containerPort") for each in named if each.get("name") == port), None)
-    return found if isinstance(found, int) else None

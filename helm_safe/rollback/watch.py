@@ -10,8 +10,9 @@ from helm_safe.model.plan import Stage, Step
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.pods import PodWatch
+from helm_safe.rollback.standby import staging_of_plan
 
-POLL = 2.5  # two lists a look, three above 500 pods: at most 2 API calls a second, logs and Lease included
+POLL = 2.0  # a look costs no call: what is looked at comes by watches
 
 
 def watch(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads only
@@ -38,7 +39,13 @@ def restored(run: Run, stage: Stage, names: list[str]) -> PodWatch:
     """A watch over the release's own workloads after the native rollback: older pods do not count."""
     replicas = run.plan.step("replicas")
     wanted = dict(replicas.args["wanted"]) if replicas else {}
-    return PodWatch(run, stage, list(names), wanted, _committed_at(run))
+    return PodWatch(run, stage, list(names), wanted, _committed_at(run), beside=_proven(run))
+
+
+def _proven(run: Run) -> list[str]:
+    """Workloads of the same version that serve meanwhile."""
+    staged = staging_of_plan(run).staged if run.plan.strategy == "standby" else ()
+    return [f"Deployment/{each.standby}" for each in staged]
 
 
 def _good_since(run: Run, good_since: float | None, bake: float) -> float:

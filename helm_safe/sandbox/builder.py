@@ -14,12 +14,12 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from helm_safe.sandbox import cache, toolchain
 from helm_safe.sandbox.errors import SandboxError
-from helm_safe.sandbox.pins import GATEWAY_API_MODULE, GATEWAY_CRDS, PROGRAMS, Program
+from helm_safe.sandbox.pins import APART, GATEWAY_API_MODULE, GATEWAY_CRDS, PROGRAMS, Program
 from helm_safe.sandbox.progress import Say, megabytes, quiet
 
 SPACE_NEEDED = 5_000_000_000
@@ -40,6 +40,16 @@ class Builder:
         self._go = go
         self._say = say
         self._sources = sources or cache.source_folder()
+        self._files: Sequence[str] = cache.SOURCES
+        self._programs: Mapping[str, Program] = PROGRAMS
+        self._tags = ""
+
+    @classmethod
+    def apart(cls, name: str, *, go: Path | None = None, say: Say = quiet) -> Builder:
+        """The builder of one program of `pins.APART`, in a folder of its own."""
+        found = cls(cache.folder_apart(name), go=go, say=say, sources=cache.source_folder() / name)
+        found._files, found._programs, found._tags = cache.MODULE, {name: APART[name].program}, APART[name].tags
+        return found
 
     def path(self, name: str) -> Path:
         return self.folder / "bin" / name
@@ -69,7 +79,7 @@ class Builder:
         self._check_space(names)
         source = self._unpack()
         for number, name in enumerate(names, 1):
-            self._build(PROGRAMS[name], source, f"{number} of {len(names)}")
+            self._build(self._programs[name], source, f"{number} of {len(names)}")
         if crds:
             self._fetch_crds(source)
         cache.remove_tree(self._unfinished)
@@ -86,7 +96,7 @@ class Builder:
         """A copy of the sources: the installed ones may be read-only."""
         target = self._unfinished / "src"
         shutil.rmtree(target, ignore_errors=True)
-        for name in cache.SOURCES:
+        for name in self._files:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self._sources / name, target / name)
         return target
@@ -103,7 +113,8 @@ class Builder:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self._unfinished / program.name
         command = ["build", "-trimpath", "-ldflags", f"-s -w {program.stamp}".strip(), "-o", str(unfinished)]
-        self._run_go([*command, program.package], source, program.name)
+        tags = ["-tags", self._tags] if self._tags else []
+        self._run_go([*command, *tags, program.package], source, program.name)
         unfinished.replace(target)
         self._say(f"built {program.name} in {time.monotonic() - started:.0f} s")
 

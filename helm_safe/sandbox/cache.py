@@ -13,9 +13,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from helm_safe.sandbox.errors import SandboxError
-from helm_safe.sandbox.pins import KUBERNETES, PROGRAMS
+from helm_safe.sandbox.pins import APART, KUBERNETES, PROGRAMS
 
-SOURCES = ("go.mod", "go.sum", "tools.go", "etcd/main.go")
+MODULE = ("go.mod", "go.sum", "tools.go")
+SOURCES = (*MODULE, "etcd/main.go")
 
 
 def source_folder() -> Path:
@@ -40,6 +41,14 @@ def key(sources: Path | None = None) -> str:
 
 def folder() -> Path:
     return root() / key()
+
+
+def folder_apart(name: str) -> Path:
+    """Where a program with a Go module of its own is built: by its version and a checksum of what decides about it."""
+    digest = hashlib.sha256(repr(APART[name]).encode())
+    for each in MODULE:
+        digest.update((source_folder() / name / each).read_bytes())
+    return root() / f"{name}-{APART[name].version}-{digest.hexdigest()[:12]}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import NamedTuple
 KUBERNETES = "1.36.3"
 HELM3 = "3.22.0"
 HELM4 = "4.3.1"
+PROMETHEUS = "0.316.0"  # of the Go module; the program calls itself 3.16.0
 GO_MINIMUM = (1, 26)
 
 GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api"
@@ -20,6 +21,14 @@ class Program(NamedTuple):
     package: str
     seconds: int
     stamp: str = ""
+
+
+class Apart(NamedTuple):
+    """A program with a Go module of its own, `gomod/NAME`: its dependencies would move those of all the others."""
+
+    program: Program
+    version: str
+    tags: str
 
 
 class Wheel(NamedTuple):
@@ -52,6 +61,20 @@ PROGRAMS: dict[str, Program] = {
 }
 CORE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "helm4")
 ON_DEMAND = ("helm3", "kustomize", "kwok")
+
+APART: dict[str, Apart] = {
+    "prometheus": Apart(
+        Program(
+            "prometheus",
+            "github.com/prometheus/prometheus/cmd/prometheus",
+            340,
+            f"-X github.com/prometheus/common/version.Version={PROMETHEUS}",
+        ),
+        PROMETHEUS,
+        "remove_all_sd,enable_kubernetes_sd,enable_file_sd",
+    )
+}
+"""Built by their first call, for tests alone."""
 
 WHEELS: dict[str, Wheel] = {
     wheel.name: wheel

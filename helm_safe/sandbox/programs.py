@@ -8,7 +8,7 @@ from pathlib import Path
 from helm_safe.sandbox import toolchain
 from helm_safe.sandbox.builder import Builder
 from helm_safe.sandbox.errors import Unsupported
-from helm_safe.sandbox.pins import CORE, PROGRAMS, WHEELS
+from helm_safe.sandbox.pins import APART, CORE, PROGRAMS, WHEELS
 from helm_safe.sandbox.progress import Say, quiet
 
 BINARIES_VARIABLE = "HELM_SAFE_SANDBOX_BINARIES"
@@ -33,16 +33,17 @@ class Programs:
 
     def ensure(self, name: str) -> Path:
         """The path of a program; raises Unsupported for an unknown name, SandboxError when a build fails."""
-        if name not in PROGRAMS and name not in WHEELS:
-            known = ", ".join(sorted({*PROGRAMS, *WHEELS}))
+        if name not in PROGRAMS and name not in WHEELS and name not in APART:
+            known = ", ".join(sorted({*PROGRAMS, *WHEELS, *APART}))
             raise Unsupported(f"The sandbox has no program called {name}.", f"It knows {known}.")
         given = self.binaries / name if self.binaries else None
         if given and _runnable(given):
             return given.resolve()
         if name in WHEELS:
             return toolchain.wheel_program(name, self._say)
-        self._builder.ensure([name])
-        return self._builder.path(name)
+        builder = self._builder_of(name)
+        builder.ensure([name])
+        return builder.path(name)
 
     def ensure_core(self) -> dict[str, Path]:
         """All that `up` needs, by name."""
@@ -64,7 +65,11 @@ class Programs:
         given = self.binaries / name if self.binaries else None
         if given and _runnable(given):
             return given.resolve()
-        return None if name in WHEELS or self._builder.missing([name]) else self._builder.path(name)
+        builder = self._builder_of(name)
+        return None if name in WHEELS or builder.missing([name]) else builder.path(name)
+
+    def _builder_of(self, name: str) -> Builder:
+        return Builder.apart(name, say=self._say) if name in APART else self._builder
 
     @staticmethod
     def _check(folder: Path) -> None:

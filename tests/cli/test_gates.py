@@ -11,7 +11,7 @@ from helm_safe.metrics import BUILTIN, QUERIES
 from helm_safe.metrics.counted import CountedMetrics
 from helm_safe.metrics.kubernetes import KubernetesQueries
 from helm_safe.metrics.promql import PromqlQueries
-from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.errors import UsageError
 from helm_safe.model.options import PROVIDERS
 from helm_safe.model.policy import Annotated, Policy, Resolved, resolve
@@ -47,7 +47,7 @@ def test_every_name_is_somebody() -> None:
 
 
 def test_without_a_word_the_gateway_is_asked() -> None:
-    assert isinstance(chosen(), TraefikMetrics)
+    assert isinstance(chosen(), ScrapeMetrics)
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_what_a_counting_provider_lacks_is_named(missing: set[str]) -> None:
 
 def test_queries_need_somebody_who_answers_them() -> None:
     """Traefik itself does not; neither silently nor in the end is a query left out."""
-    with pytest.raises(UsageError, match="traefik answers no queries"):
+    with pytest.raises(UsageError, match="scrape answers no queries"):
         chosen(**COUNTS)
-    with pytest.raises(UsageError, match="traefik answers no queries"):
+    with pytest.raises(UsageError, match="scrape answers no queries"):
         answers(Query("cpu", "x"))
 
 

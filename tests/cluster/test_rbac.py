@@ -90,7 +90,7 @@ def test_a_whole_staged_run_with_exactly_the_roles(sandbox: Sandbox, namespace: 
     stage.deploy("1-good", "autoscaling.minReplicas=1", pods=1)
     stage.deploy("2-good", "autoscaling.minReplicas=1", pods=1)
     stage.await_route()
-    flags = policy_file("{metrics: {traefik: {namespace: sandbox-gateway}}}", tmp_path)
+    flags = policy_file("{metrics: {scrape: {namespace: sandbox-gateway}}}", tmp_path)
     ours, gateways = json.loads(stage.safe("rbac", RELEASE, "1", "-o", "json", *flags).stdout)["items"]
     assert (gateways["kind"], gateways["metadata"]["namespace"]) == ("Role", "sandbox-gateway")
     theirs = powerless(stage, tmp_path)

@@ -80,7 +80,7 @@ STRATEGIES = {
         },
         steps=("standby", "shift 100", "drain", "rollback", "reassert", "routes", "remove"),
         minimum=1,
-        policy="{metrics: {traefik: {labels: app=nobody}}}",  # without users no gateway has numbers
+        policy="{metrics: {scrape: {labels: app=nobody}}}",  # without users no gateway has numbers
     ),
 }
 

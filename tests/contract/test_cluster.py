@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.kube.cluster import KubeCluster
 from helm_safe.model.errors import Conflict, Invalid, LostLease, Missing
 from helm_safe.model.snapshot import Resource
-from helm_safe.ports import Cluster
+from helm_safe.ports import Cluster, Following
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runs import FakeLock
 
@@ -335,8 +336,65 @@ def test_watch_tells_what_happened_since_the_list(world: World) -> None:
     assert seen == [("ADDED", "one"), ("MODIFIED", "one"), ("DELETED", "one")]
 
 
+def names(view: Following) -> list[str]:
+    return sorted(name for obj in view.items() if (name := obj["metadata"]["name"]) in ("one", "two"))
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.01)
+
+
+def test_followed_objects_are_those_of_now(world: World) -> None:
+    """Additions, changes and deletions are seen by themselves; what was written before a refresh is seen at once."""
+    world.map("one", tier="web")
+    with world.cluster.follow(world.maps, world.namespace) as view:
+        assert names(view) == ["one"]
+        world.map("two", tier="db")
+        until(lambda: names(view) == ["one", "two"])
+        world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "2"}}, manager="somebody")
+        view.refresh()
+        one = next(obj for obj in view.items() if obj["metadata"]["name"] == "one")
+        assert (one["data"], one["kind"], one["apiVersion"]) == ({"a": "2"}, "ConfigMap", "v1")
+        world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "3"}}, manager="somebody")
+        until(lambda: {"a": "3"} in [obj["data"] for obj in view.items()])
+        assert all("managedFields" not in obj["metadata"] for obj in view.items())
+        world.cluster.delete(world.maps, world.ref("two"))
+        until(lambda: names(view) == ["one"])
+        assert view.age() < 10
+        assert not view.refused
+
+
+def test_only_what_is_selected_and_kept_is_followed(world: World) -> None:
+    def keep(obj: Object) -> Object | None:
+        metadata = {key: obj["metadata"][key] for key in ("name", "namespace")}
+        return None if dig(obj, "data", "a") == "0" else {"metadata": metadata}
+
+    world.map("one", tier="web")
+    with world.cluster.follow(world.maps, world.namespace, labels="tier=web", keep=keep) as view:
+        assert view.items() == [{"metadata": {"name": "one", "namespace": world.namespace}}]
+        world.map("two", tier="web")
+        world.map("three", tier="db")
+        until(lambda: names(view) == ["one", "two"])
+        world.cluster.patch(world.maps, world.ref("one"), {"data": {"a": "0"}})
+        until(lambda: names(view) == ["two"])
+        world.cluster.patch(world.maps, world.ref("two"), {"metadata": {"labels": {"tier": "db"}}})
+        until(lambda: view.items() == [])
+
+
+def test_a_closed_view_leaves_nothing_behind(world: World) -> None:
+    before = threading.active_count()
+    views = [world.cluster.follow(kind, world.namespace) for kind in (world.maps, world.deployments)]
+    for view in views:
+        view.close()
+    assert threading.active_count() == before
+
+
 def test_a_pod_that_is_not_there_has_no_log(world: World) -> None:
     assert world.cluster.logs(world.namespace, "nobody", "main") == ""
+    assert world.cluster.logs(world.namespace, "nobody", "main", since=10.0) == ""
 
 
 def test_access_review(world: World) -> None:

@@ -9,17 +9,21 @@ from __future__ import annotations
 import copy
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
 from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
+from helm_safe.kube import forwarding
 from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Check, Cluster, Listing, PatchType, Proxied, ProxiedKind
+from helm_safe.model.times import parse_time
+from helm_safe.ports import NO_HEADERS, Ask, Check, Cluster, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
 from tests.fakes import fencing, merging, rules
+from tests.fakes.following import FakeFollowing
 from tests.fakes.rules import Key
 
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
@@ -88,7 +92,10 @@ class Fault:
 
 
 class FakeCluster:
-    """helm_safe.ports.Cluster in memory. `writes` lists what took effect: (verb, ref)."""
+    """helm_safe.ports.Cluster in memory. `writes` lists what took effect: (verb, ref).
+
+    followed: plurals of the views that are open. silent: plurals whose watches tell nothing.
+    """
 
     def __init__(self, objects: Iterable[Object] = (), *, served: Served = SERVED) -> None:
         self.objects: dict[Key, Object] = {}
@@ -97,7 +104,11 @@ class FakeCluster:
         self.faults: list[Fault] = []
         self.log_lines: dict[tuple[str, str, str, bool], str] = {}
         self.denied: set[tuple[str, str]] = set()
+        self.followed: list[str] = []
+        self.silent: set[str] = set()
         self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
+        self.inside: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
+        self.ports: dict[tuple[str, str, int | str], Callable[[str, str], Proxied]] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -149,10 +160,14 @@ class FakeCluster:
     def list(self, resource: Resource, namespace: str = "", *, labels: str = "", fields: str = "") -> Listing:
         self.reads.append(("list", resource.gvk.kind))
         self._before("list", resource)
+        return Listing(self.kept(resource, namespace, labels, fields), str(self._version))
+
+    def kept(self, resource: Resource, namespace: str, labels: str, fields: str) -> list[Object]:
+        """What a list has of the objects."""
         items = [self._as(resource, obj) for obj in self._matching(resource, namespace, labels, fields)]
         for item in items:
             item["metadata"].pop("managedFields", None)
-        return Listing(items, str(self._version))
+        return items
 
     def create(self, resource: Resource, obj: Object) -> Object:
         self._before("create", resource)
@@ -249,6 +264,11 @@ class FakeCluster:
             if same and version > int(since or 0) and self._selected(obj, namespace, labels, fields):
                 yield kind, self._as(resource, obj)
 
+    def follow(
+        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "", keep: Keep = whole
+    ) -> FakeFollowing:
+        return FakeFollowing(self, resource, (namespace, labels, fields), keep)
+
     def logs(
         self,
         namespace: str,
@@ -258,10 +278,15 @@ class FakeCluster:
         previous: bool = False,
         lines: int = 400,
         limit: int = 262144,
+        since: float = 0.0,
     ) -> str:
         self.reads.append(("logs", pod))
         self._before("logs", SERVED.resources[Gvk("", "v1", "Pod")])
         text = self.log_lines.get((namespace, pod, container, previous), "")
+        if since:
+            floor = self.clock() - timedelta(seconds=since)
+            kept = text.splitlines(keepends=True)
+            text = "".join(line for line in kept if (parse_time(line.split(" ")[0]) or floor) >= floor)
         return "".join(text.splitlines(keepends=True)[-lines:])[-limit:]
 
     def allowed(self, verb: str, resource: Resource, namespace: str, subresource: str = "") -> bool:
@@ -283,15 +308,46 @@ class FakeCluster:
     ) -> Proxied:
         self.reads.append(("proxied", f"{name}:{port}{path}"))
         self._before("proxied", SERVED.resources[Gvk("", "v1", "Pod")])
-        if (namespace, name.removeprefix("https:")) not in self.servers:
+        forwarding.call(namespace, name, port, path, headers=headers)  # refuses what the real one refuses
+        server = self._server(namespace, name, port)
+        if server is None:
             raise Missing(f'{kind} "{name}" not found', status=404, reason="NotFound")
-        answer = self.servers[namespace, name.removeprefix("https:")](method, path)
+        answer = server(method, path)
         return answer._replace(body=answer.body[:limit])
+
+    @contextmanager
+    def forwarded(self, namespace: str, name: str, port: int) -> Iterator[Ask]:
+        """`inside` is what a pod answers to its own network, where that differs from `servers`."""
+        pod = name.removeprefix("https:")
+
+        def ask(
+            path: str,
+            *,
+            method: str = "GET",
+            headers: Mapping[str, str] = NO_HEADERS,
+            body: bytes = b"",
+            limit: int = 65536,
+        ) -> Proxied:
+            self.reads.append(("forwarded", f"{name}:{port}{path}"))
+            self._before("forwarded", SERVED.resources[Gvk("", "v1", "Pod")])
+            forwarding.checked_path(path)
+            server = self.inside.get((namespace, pod)) or self._server(namespace, name, port)
+            if server is None:
+                raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
+            answer = server(method, path)
+            return answer._replace(body=answer.body[:limit])
+
+        yield ask
 
     def now(self) -> datetime:
         return self.clock()
 
     # --- inside ---
+
+    def _server(self, namespace: str, name: str, port: int | str) -> Callable[[str, str], Proxied] | None:
+        """`servers` answer on every port of a pod that `ports` do not speak for."""
+        pod = name.removeprefix("https:")
+        return self.ports.get((namespace, pod, port)) or self.servers.get((namespace, pod))
 
     def _key(self, obj: Object) -> Key:
         found = self._served.of(obj)

@@ -38,7 +38,7 @@ class Gateway:
                 for rule in sequence(route, "spec", "rules"):
                     self._serve(route, sequence(rule, "backendRefs"), seconds * self.rate)
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
         return {backend: self._sample(backend) for backend in backends}
 
     def _serve(self, route: Object, refs: list[Object], requests: float) -> None:

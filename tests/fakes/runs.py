@@ -79,7 +79,7 @@ class FakeLock:
 class NoMetrics:
     """A gateway whose numbers nobody can read."""
 
-    def sample(self, backends: object) -> Mapping[Backend, Sample]:
+    def sample(self, backends: object, ago: float = 0.0) -> Mapping[Backend, Sample]:
         raise NoData("no gateway here")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,17 +25,29 @@ MATH = [
 ]
 
 
-@pytest.fixture
-def vendor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
-    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    with serving() as found:
+@pytest.fixture(scope="module")
+def _server() -> Iterator[Vendor]:
+    """One for all: opening a client of boto3 takes a fifth of a second."""
+    with serving() as found, pytest.MonkeyPatch.context() as patch:
+        for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION"):
+            patch.delenv(name, raising=False)
+        patch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        patch.setenv("AWS_CONFIG_FILE", "/dev/null")
+        patch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         yield found
+
+
+@pytest.fixture(scope="module")
+def queries(_server: Vendor) -> CloudWatchQueries:
+    return opened(_server)
+
+
+@pytest.fixture
+def vendor(_server: Vendor, queries: CloudWatchQueries) -> Vendor:
+    _server.asked.clear()
+    return _server
 
 
 def opened(vendor: Vendor, **options: str) -> CloudWatchQueries:
@@ -56,15 +68,19 @@ def refusal(code: str, words: str, status: int = 400) -> Answer:
     return Answer(json.dumps({"__type": f"com.amazonaws.cloudwatch#{code}", "message": words}).encode(), status)
 
 
-def ask(vendor: Vendor, *answers: Answer, query: str = json.dumps(MATH)) -> Any:
-    vendor.plays(*answers)
-    return opened(vendor).series(query, BEGIN, END)
+@pytest.fixture
+def ask(vendor: Vendor, queries: CloudWatchQueries) -> Callable[..., Any]:
+    def asked(*answers: Answer, query: str = json.dumps(MATH)) -> Any:
+        vendor.plays(*answers)
+        return queries.series(query, BEGIN, END)
+
+    return asked
 
 
-def test_readings(vendor: Vendor) -> None:
+def test_readings(ask: Callable[..., Any], vendor: Vendor) -> None:
     """Newest first as the API answers, over pages; the interval that has not ended is left out."""
     first = said(results(row((5, 9), (20, 2), StatusCode="PartialData"), NextToken="more"))
-    found = ask(vendor, first, said(results(row((30, 1)))))
+    found = ask(first, said(results(row((30, 1)))))
     assert found == [Reading(ago(20), 1.0), Reading(ago(10), 2.0)]
     bodies = [json.loads(asked.body) for asked in vendor.asked]
     assert bodies[0]["MetricDataQueries"] == MATH
@@ -73,50 +89,50 @@ def test_readings(vendor: Vendor) -> None:
     assert "/eu-west-1/monitoring/" in vendor.asked[0].headers["authorization"]
 
 
-def test_an_expression_by_itself(vendor: Vendor) -> None:
-    assert ask(vendor, said(results(row((70, 3)))), query=QUERY) == [Reading(ago(10), 3.0)]
+def test_an_expression_by_itself(ask: Callable[..., Any], vendor: Vendor) -> None:
+    assert ask(said(results(row((70, 3)))), query=QUERY) == [Reading(ago(10), 3.0)]
     assert json.loads(vendor.asked[0].body)["MetricDataQueries"] == [{"Id": "query", "Expression": QUERY, "Period": 60}]
 
 
-def test_a_metric_that_is_not_known(vendor: Vendor) -> None:
+def test_a_metric_that_is_not_known(ask: Callable[..., Any]) -> None:
     for body in (results(), results(row())):
         with pytest.raises(NoSeries):
-            ask(vendor, said(body))
+            ask(said(body))
 
 
-def test_several_series_are_refused(vendor: Vendor) -> None:
+def test_several_series_are_refused(ask: Callable[..., Any]) -> None:
     with pytest.raises(Refused, match="2 series, one is wanted"):
-        ask(vendor, said(results(row((20, 1)), row((20, 1), Id="m1"))))
+        ask(said(results(row((20, 1)), row((20, 1), Id="m1"))))
 
 
 @pytest.mark.parametrize(
     "code",
     ["AccessDenied", "UnrecognizedClientException", "InvalidClientTokenId", "ExpiredToken", "SignatureDoesNotMatch"],
 )
-def test_refused_credentials(vendor: Vendor, code: str) -> None:
+def test_refused_credentials(ask: Callable[..., Any], code: str) -> None:
     with pytest.raises(UsageError, match=r"refuses the credentials.*AWS_PROFILE") as raised:
-        ask(vendor, refusal(code, f"User {KEY} is not authorized to perform: cloudwatch:GetMetricData", 403))
+        ask(refusal(code, f"User {KEY} is not authorized to perform: cloudwatch:GetMetricData", 403))
     assert isinstance(raised.value, NoData)
     assert KEY not in raised.value.message
     assert SECRET not in raised.value.message
 
 
-def test_credentials_of_one_account_of_several(vendor: Vendor) -> None:
+def test_credentials_of_one_account_of_several(ask: Callable[..., Any]) -> None:
     with pytest.raises(Refused, match="refuses the credentials"):
-        ask(vendor, said(results(row(StatusCode="Forbidden", Messages=[{"Code": "Forbidden", "Value": "no"}]))))
+        ask(said(results(row(StatusCode="Forbidden", Messages=[{"Code": "Forbidden", "Value": "no"}]))))
 
 
 @pytest.mark.parametrize("code", ["ValidationError", "InvalidParameterValue", "MissingParameter"])
-def test_a_query_that_cannot_be_read(vendor: Vendor, code: str) -> None:
+def test_a_query_that_cannot_be_read(ask: Callable[..., Any], vendor: Vendor, code: str) -> None:
     with pytest.raises(Refused, match="Error in expression"):
-        ask(vendor, refusal(code, "Error in expression 'e1': unexpected end"))
+        ask(refusal(code, "Error in expression 'e1': unexpected end"))
     assert len(vendor.asked) == 1
 
 
 @pytest.mark.parametrize("query", ['[{"Id": ', '[{"Identity": 7}]', "{}", "[7]"])
-def test_a_query_that_is_none(vendor: Vendor, query: str) -> None:
+def test_a_query_that_is_none(ask: Callable[..., Any], vendor: Vendor, query: str) -> None:
     with pytest.raises(Refused):
-        ask(vendor, said(results()), query=query)
+        ask(said(results()), query=query)
     assert vendor.asked == []
 
 
@@ -129,23 +145,22 @@ def test_a_query_that_is_none(vendor: Vendor, query: str) -> None:
         said(results(row(StatusCode="InternalError"))),
     ],
 )
-def test_what_passes(vendor: Vendor, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_passes(ask: Callable[..., Any], vendor: Vendor, answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
     """boto3 tries again by itself; what stays is no data, not an error of the user's."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
     with pytest.raises(NoData) as raised:
-        ask(vendor, answer)
+        ask(answer)
     assert not isinstance(raised.value, UsageError)
     assert len(vendor.asked) <= 3
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"null", b"7", b"[[[[", b"[]", b"\xff\xfe"])
-def test_what_is_not_documented(vendor: Vendor, body: bytes) -> None:
+def test_what_is_not_documented(ask: Callable[..., Any], body: bytes) -> None:
     with pytest.raises(NoData):
-        ask(vendor, Answer(body))
+        ask(Answer(body))
 
 
-def test_no_shape_of_an_answer_is_a_crash(vendor: Vendor) -> None:
-    queries = opened(vendor)
+def test_no_shape_of_an_answer_is_a_crash(vendor: Vendor, queries: CloudWatchQueries) -> None:
     for shape in shapes(results(row((20, 2.0), (30, 1.0)))):
         vendor.plays(said(shape))
         try:
@@ -164,7 +179,7 @@ def test_without_credentials(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(UsageError, match="without credentials"):
-        ask(vendor, said(results()))
+        opened(vendor).series(QUERY, BEGIN, END)
 
 
 def test_without_a_region(vendor: Vendor) -> None:

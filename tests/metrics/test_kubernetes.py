@@ -93,6 +93,10 @@ def test_the_clock_of_the_cluster_counts() -> None:
     assert ask(cluster, CPU) == [Reading(ago(10), 1.0)]
 
 
+def test_a_measurement_of_this_second_counts() -> None:
+    assert ask(shop(usage("a", -1, ("app", "1", "1Gi"))), CPU) == [Reading(ago(0), 1.0)]
+
+
 @pytest.mark.parametrize("odd", ["much", None, {}, []])
 def test_what_is_no_quantity_is_left_out(odd: Any) -> None:
     pod = usage("a", 10, ("app", "1", "1Gi"))

@@ -21,7 +21,7 @@ from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.core.yamlio import dump
 from helm_safe.metrics.prometheus import PrometheusMetrics
-from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.errors import Forbidden, UsageError
 from helm_safe.model.judging import Floors, floors_of
 from helm_safe.model.options import OPTIONS, sections
@@ -49,7 +49,7 @@ spec:
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:
-    provider: traefik
+    provider: scrape
     url: https://prometheus.example
     requests: requests of $service
     errors: errors of $service
@@ -58,8 +58,12 @@ spec:
     newrelic: {account: 12345}
     influxdb: {language: sql, org: shop, database: http}
     cloudwatch: {region: eu-west-1}
-    traefik: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
-  warm-up: {path: /warm, method: HEAD, least: 30, most: 300, slow: 250ms, timeout: 1m}
+    tenant: team-a
+    gateway: istio
+    scrape: {namespace: edge, labels: app=traefik, port: 9100, path: /metrics}
+  warm-up:
+    {path: /warm, method: PUT, unsafe-methods: allow, headers: {Authorization: Bearer $SHOP}, body: "{}", via: auto,
+     rate: 5, concurrency: 2, least: 30, most: 300, slow: 250ms, timeout: 1m}
   severities: {HIST-001: warning}
   waivers:
   - {id: HIST-002, reason: known and harmless, expires: 2026-05-01, object: Deployment/api}
@@ -136,10 +140,14 @@ BROKEN = [
     ("gates.minimum-requests", 0, "from 1"),
     ("metrics.url", "https://me:secret@prometheus", "without a password"),
     ("metrics.url", "file:///etc/passwd", "an address"),
-    ("metrics.provider", "kubernetes", "one of traefik"),
-    ("metrics.traefik.port", 70000, "65535"),
-    ("metrics.traefik.namespace", "Not A Name", "namespace"),
-    ("warm-up.method", "POST", "GET, HEAD"),
+    ("metrics.provider", "kubernetes", "one of scrape"),
+    ("metrics.scrape.port", 70000, "65535"),
+    ("metrics.scrape.namespace", "Not A Name", "namespace"),
+    ("warm-up.method", "TRACE", "GET, HEAD"),
+    ("warm-up.headers", {"X Y": "1"}, "letters"),
+    ("warm-up.headers", {"X": "1\r\nY: 2"}, "one line"),
+    ("warm-up.body", 1, "a text"),
+    ("warm-up.rate", 0, "from 1 to 100"),
     ("warm-up.path", "ready", "absolute path"),
 ]
 
@@ -170,7 +178,7 @@ def test_the_schema_refuses_it_too(key: str, value: Any, words: str) -> None:
     [
         (document(stepps="1,100"), "spec.stepps is not known (did you mean steps?)"),
         (document(gates={"p59": "1s"}), "spec.gates.p59 is not known (did you mean p95?)"),
-        (document(metrics={"traefik": {"ports": 1}}), "did you mean port?"),
+        (document(metrics={"scrape": {"ports": 1}}), "did you mean port?"),
         (document(severities={"HIST-01": "error"}), "there is no check 'HIST-01' (did you mean HIST-001?)"),
         (document(severities={"HIST-001": "fatal"}), "one of error, warning, info"),
         (document(gates=[]), "spec.gates must be a mapping"),
@@ -334,7 +342,7 @@ def test_a_journal_brings_every_value_back() -> None:
         ("warm-up.slow", "0.25s", "250ms"),
         ("gates.success-rate", "0.995", "99.5%"),
         ("gates.p95", "none", "none"),
-        ("metrics.traefik.port", "9100", "9100"),
+        ("metrics.scrape.port", "9100", "9100"),
         ("strategy", "standby", "standby"),
     ],
 )
@@ -362,6 +370,39 @@ def test_charts_cannot_spend_consent_or_name_addresses() -> None:
     assert resolve({}, None, current, BEFORE).chosen() == {}
 
 
+@pytest.mark.parametrize(
+    ("warm_up", "words"),
+    [
+        ({"method": "POST", "path": "/orders"}, "POST, which could change data"),
+        ({"method": "DELETE", "unsafe-methods": "allow"}, "the path is not its own"),
+        ({"body": "{}"}, "gives GET a body"),
+        ({"headers": {"Cookie": "$SHOP"}, "via": "proxy"}, "Cookie of warm-up.headers would reach the API server"),
+    ],
+)
+def test_warm_up_changes_no_data_unasked_and_hands_nobody_a_secret(warm_up: dict[str, Any], words: str) -> None:
+    """Also where a chart names the path."""
+    with pytest.raises(UsageError, match=words):
+        resolve({}, read(document(**{"warm-up": warm_up})), carrying(2, warmup_path="/delete"), BEFORE)
+
+
+def test_a_warm_up_that_may_change_data_is_the_policys_own() -> None:
+    asked = {"method": "POST", "unsafe-methods": "allow", "path": "/warm", "body": "{}"}
+    found = resolve({}, read(document(**{"warm-up": asked})), carrying(2, warmup_path="/delete"), BEFORE)
+    assert (wanted_by(found).method, wanted_by(found).path) == ("POST", "/warm")
+
+
+def test_the_journal_keeps_the_variable_not_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOP", "hunter2")
+    found = resolve({}, read(document(**{"warm-up": {"headers": {"Authorization": "$SHOP"}}})), NOTHING, BEFORE)
+    assert wanted_by(found).headers == {"Authorization": "$SHOP"}
+    assert "hunter2" not in json.dumps(found.to_json())
+    assert wanted_by(Resolved.from_json(json.loads(json.dumps(found.to_json())))) == wanted_by(found)
+    assert OPTIONS["warm-up.headers"].written(found.value("warm-up.headers")) == "Authorization"
+    monkeypatch.delenv("SHOP")
+    with pytest.raises(UsageError, match=r"\$SHOP, which is not set"):
+        wanted_by(found)
+
+
 def test_an_address_chooses_prometheus() -> None:
     found = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert found.settings["metrics.provider"] == ("prometheus", "--metrics")
@@ -373,7 +414,7 @@ def test_defaults_are_the_same_everywhere() -> None:
     found = resolve({}, None, NOTHING, BEFORE)
     assert floors_of(found) == Floors()
     assert wanted_by(found) == WarmUp()
-    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), TraefikMetrics)
+    assert isinstance(metrics_of(found, FakeCluster(), FakeClock(), {}), ScrapeMetrics)
     other = resolve({"metrics.url": "http://prometheus:9090"}, None, NOTHING, BEFORE)
     assert isinstance(metrics_of(other, FakeCluster(), FakeClock(), {}), PrometheusMetrics)
 

@@ -28,7 +28,7 @@ STABLE, WORKER, STANDBY = f"{NAME}-stable", f"{NAME}-worker", f"{NAME}-standby"
 
 def settings(**flags: Any) -> Settings:
     """What a person asked for, `--yes` included."""
-    wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s"}
+    wanted = {"steps": "10,50,100", "bake": "8s", "timeout": "300s", "warm-up.least": "20"}
     wanted |= {name.replace("_", "-"): value for name, value in flags.items()}
     chosen = resolve(wanted, None, Annotated(0, {}), Annotated(0, {}))
     return Settings(yes=True).settled(chosen)

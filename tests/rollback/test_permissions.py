@@ -48,13 +48,25 @@ def test_every_run_may_keep_records_lease_and_evidence_and_no_more() -> None:
     assert rights["pods/log"] == ["get"]
     assert rights["pods/proxy"] == ["get"]
     assert rights["configmaps"] == ["get"]
+    assert rights["pods"] == rights["events"] == rights["statefulsets"] == ["list", "watch"]
+
+
+def test_what_a_run_gets_on_without_is_granted_and_not_reviewed() -> None:
+    """A hook's pods are watched by Helm, which does not get on without it."""
+    asked = permissions.of_run(SERVED, RELEASE, [revision(1)], deleted=(), reads=())
+    assert "watch" in {each.verb for each in asked}
+    assert "watch" not in {each.verb for each in permissions.to_review(asked, ())}
+    hook = Hook("migrate", "Job", "", ("post-rollback",), 0, "", objects=(thing(JOB),))
+    asked = permissions.of_run(SERVED, RELEASE, [revision(1, hooks=(hook,))], deleted=(), reads=())
+    watched = [each.resource for each in permissions.to_review(asked, ()) if each.verb == "watch"]
+    assert watched == [JOB]
 
 
 def test_only_what_differs_between_revisions_may_be_deleted() -> None:
     same, new = thing(DEPLOYMENT), thing(CONFIG_MAP)
     rights = granted(roles_for(revision(1, same), revision(2, same, new)))
     assert rights["configmaps"] == ["get", "list", "create", "patch", "delete"]
-    assert rights["deployments"] == ["get", "list", "create", "patch"]
+    assert rights["deployments"] == ["get", "list", "watch", "create", "patch"]
     assert rights["deployments/scale"] == ["patch"]
 
 
@@ -109,6 +121,7 @@ def test_one_kind_described_in_two_ways_is_asked_for_once() -> None:
     asked = permissions.of_run(served, RELEASE, [revision(1, thing(DEPLOYMENT))], deleted=(), reads=())
     assert [each.verb for each in asked if each.resource.plural == "deployments" and not each.subresource] == [
         "list",
+        "watch",
         "get",
         "create",
         "patch",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from datetime import timedelta
 
 import pytest
 
 from helm_safe.core.objects import Object, ObjectRef, mapping
+from helm_safe.journal.clock import SystemClock
+from helm_safe.kube.cluster import KubeCluster
+from helm_safe.metrics.kubernetes import KubernetesQueries
 from helm_safe.model.holds import captured, foreign, held, hold, holders, restore
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Stage
@@ -73,6 +78,12 @@ def test_pods_and_nodes_say_what_they_use(stage: Stage) -> None:
     assert "sandbox-node" in stage.kubectl("top", "nodes").stdout
     rows = stage.kubectl("top", "pods", "--no-headers").stdout.splitlines()
     assert [row.split()[0].rsplit("-", 2)[0] for row in rows] == [RELEASE] * 2
+    cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(stage.sandbox.kubeconfig)})
+    clock = SystemClock()
+    query = f"memory namespace={stage.namespace} deployment={RELEASE} over=sum"
+    (found,) = KubernetesQueries(cluster, clock).series(query, clock.now() - timedelta(minutes=2), clock.now())
+    cluster.close()
+    assert found.value > 0
 
 
 def test_an_idle_workload_is_shrunk_unless_its_autoscaler_is_held(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from helm_safe.core.objects import Object
-from helm_safe.sandbox.agent import portforward
+from helm_safe.sandbox.agent import channels, portforward
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.container import Container
 from helm_safe.sandbox.agent.lifecycle import PodLife
@@ -56,7 +56,9 @@ class KubeletApi:
         life = self._agent.find(matched["namespace"], matched["pod"], matched.get("uid", ""))
         if life is None or not life.address:
             raise web.HTTPNotFound(text=f'pod "{matched["pod"]}" is not running')
-        return await portforward.upgrade(request, life.address)
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await channels.serve(request, life.address)
+        return await portforward.serve(request, life.address)
 
     async def _container_logs(self, request: web.Request) -> web.StreamResponse:
         life, container = self._asked(request)

@@ -19,7 +19,7 @@ _CHUNK = 64 * 1024
 _MOST_FRAME = 1 << 20
 
 
-async def upgrade(request: web.Request, address: str) -> web.StreamResponse:
+async def serve(request: web.Request, address: str) -> web.StreamResponse:
     """Answer a portForward request of the API server: switch to SPDY, and forward until the connection ends."""
     if request.headers.get("Upgrade", "").lower() != "spdy/3.1" or request.transport is None:
         raise web.HTTPBadRequest(text="port-forward needs an upgrade to SPDY/3.1")

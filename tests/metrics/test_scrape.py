@@ -1,4 +1,4 @@
-"""Counters scraped from Traefik's pods: the right Service, every process for itself, no number invented."""
+"""Counters scraped from a gateway's pods (Traefik's): the right Service, every process for itself, no number invented."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from helm_safe.core.objects import Object
 from helm_safe.metrics.exposition import points
-from helm_safe.metrics.traefik import TraefikMetrics
+from helm_safe.metrics.scrape import ANYWHERE, ScrapeMetrics, Where
 from helm_safe.model.errors import Forbidden
 from helm_safe.model.traffic import Backend, NoData, Sample, window
 from helm_safe.ports import Proxied
@@ -49,10 +49,10 @@ def counted(service: str, code: str, count: float, *durations: tuple[str, float]
 class Gateway:
     """Traefik's pods in a fake cluster; `text` is what each publishes."""
 
-    def __init__(self, *pods: Object) -> None:
+    def __init__(self, *pods: Object, gateway: str = "traefik", where: Where = ANYWHERE) -> None:
         self.cluster = FakeCluster(pods or (traefik(),))
         self.clock = FakeClock()
-        self.provider = TraefikMetrics(self.cluster, self.clock)
+        self.provider = ScrapeMetrics(self.cluster, self.clock, gateway=gateway, where=where)
         self.asked: list[str] = []
 
     def publish(self, text: str, name: str = "traefik-a", status: int = 200) -> None:
@@ -93,7 +93,7 @@ def test_the_real_metrics_are_told_apart() -> None:
 def test_other_services_are_not_counted(service: str) -> None:
     gateway = Gateway()
     gateway.publish(SIGN + counted(service, "200", 5))
-    assert gateway.sample() == [Sample(5, frozenset({"traefik-a"}))]
+    assert gateway.sample() == [Sample(5, frozenset({"traefik-a"}), origin="Traefik")]
 
 
 def test_all_rules_and_positions_of_a_service_count() -> None:
@@ -184,7 +184,7 @@ def test_a_gateway_that_counts_no_services() -> None:
     [
         ("", 404, "status 404"),
         ("dial tcp: connection refused", 0, "connection refused"),
-        ("<html>", 200, "none of Traefik's"),
+        ("<html>", 200, "none of Traefik"),
         (SIGN + "traefik_service_requests_total{service=", 200, "something else"),
     ],
 )
@@ -203,7 +203,7 @@ def test_without_pods_or_permission_there_is_no_data() -> None:
     gateway.cluster.faults.append(Fault("list", Forbidden("may not list pods", status=403), times=-1))
     with pytest.raises(NoData, match="may not be listed") as raised:
         gateway.sample()
-    assert "metrics.traefik.namespace" in raised.value.next_step
+    assert "metrics.scrape.namespace" in raised.value.next_step
 
 
 def test_annotations_of_the_pod_say_where() -> None:

@@ -1,0 +1,69 @@
+"""Where the pods of a Service are, for dialects whose counters name pods, addresses or routes instead of Services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations
+from typing import Any
+
+from helm_safe.core.objects import Object, dig, sequence
+from helm_safe.metrics.absence import Absent, Indistinct
+from helm_safe.model.errors import ClusterError
+from helm_safe.model.resources import ENDPOINT_SLICES, SERVICES
+from helm_safe.model.traffic import Backend
+from helm_safe.ports import Cluster
+
+SERVICE_NAME = "kubernetes.io/service-name"
+_ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
+
+
+class Places:
+    """What the API server says now; each answer is asked for once. Methods raise Absent where it refuses."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._endpoints: dict[Backend, list[Any]] = {}
+        self._routes: dict[str, list[Object]] = {}
+
+    def pods(self, backend: Backend) -> frozenset[str]:
+        """Names of the pods behind the Service, ready or not."""
+        names = (dig(each, "targetRef", "name") for each in self._behind(backend))
+        return frozenset(str(name) for name in names if name)
+
+    def see_that_they_differ(self, backends: Iterable[Backend]) -> None:
+        """Raise Indistinct where two Services share some of their pods; those that share all are one of two names."""
+        for one, other in combinations(backends, 2):
+            shared = self.pods(one) & self.pods(other)
+            if shared and self.pods(one) != self.pods(other):
+                raise Indistinct(
+                    f"{one} and {other} share pods ({min(shared)}), so their requests cannot be told apart",
+                    "Choose a gateway that counts by Service (metrics.gateway).",
+                )
+
+    def addresses(self, backend: Backend) -> frozenset[str]:
+        """IP addresses of the pods behind the Service, and its own."""
+        found = {str(address) for each in self._behind(backend) for address in sequence(each, "addresses")}
+        service = _told(lambda: self._cluster.get(SERVICES, *backend))
+        own = dig(service, "spec", "clusterIP") if service else None
+        return frozenset(found | ({str(own)} if own and own != "None" else set()))
+
+    def routes(self, namespace: str) -> list[Object]:
+        """HTTPRoutes of the namespace."""
+        if namespace not in self._routes:
+            kind = _told(lambda: self._cluster.served().preferred(*_ROUTE))
+            self._routes[namespace] = _told(lambda: self._cluster.list(kind, namespace).items) if kind else []
+        return self._routes[namespace]
+
+    def _behind(self, backend: Backend) -> Iterator[Any]:
+        if backend not in self._endpoints:
+            labels = f"{SERVICE_NAME}={backend.name}"
+            slices = _told(lambda: self._cluster.list(ENDPOINT_SLICES, backend.namespace, labels=labels).items)
+            self._endpoints[backend] = [each for piece in slices for each in sequence(piece, "endpoints")]
+        yield from self._endpoints[backend]
+
+
+def _told(ask: Any) -> Any:
+    try:
+        return ask()
+    except ClusterError as error:
+        raise Absent(f"where the pods of a Service are cannot be read: {error.message}", error.next_step) from None
