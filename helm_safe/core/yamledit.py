@@ -26,8 +26,8 @@ class NoPlace(ValueError):
 class Edits:
     """Changes of one text. Values in memory change at once, the text when it is asked for.
 
-    sort: the text was parsed with `keys`; in mappings whose keys are sorted, as Kustomize writes them, what is added goes
-    in order too; else at the end.
+    sort: the text was parsed with `keys`; in mappings whose keys are sorted, as Kustomize writes them, what is added
+    goes in order too; else at the end.
     """
 
     def __init__(self, text: str, *, sort: bool = False) -> None:
