@@ -55,8 +55,13 @@ class Workload:
         return [each for each in self.containers if container_name(each[1]) == chosen or not is_sidecar(each[1])]
 
     def served_ports(self) -> set[str]:
-        """Names and numbers of the ports to which Services of the build send requests."""
-        found = (port for service in self.services for port in sequence(service, "spec", "ports"))
+        """Names and numbers of the ports to which Services of the build send requests.
+
+        A headless Service in front of a StatefulSet is how its pods find each other, also before they are ready.
+        """
+        peers = self.item.kind == "StatefulSet"
+        balancing = [each for each in self.services if not (peers and dig(each, "spec", "clusterIP") == "None")]
+        found = (port for service in balancing for port in sequence(service, "spec", "ports"))
         return {str(dig(port, "targetPort") or dig(port, "port")) for port in found if _is_tcp(port)}
 
 

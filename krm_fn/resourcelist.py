@@ -118,7 +118,7 @@ def read_stream(text: str) -> Input:
     """A plain stream of documents, as `kustomize build` prints it. Lists are taken apart, empty ones left alone."""
     edits = Edits(text, sort=True)
     items = Items()
-    documents = _parse(text)
+    documents = _parse(text, keys=True)
     for number, document in enumerate(documents, 1):
         if document is not None:
             _unpack(document, items, edits, f"document {number}")
@@ -133,9 +133,9 @@ def _unpack(data: Any, items: Items, edits: Edits, where: str) -> None:
         items.append(_item(data, len(items), edits, where))
 
 
-def _parse(text: str) -> list[Any]:
+def _parse(text: str, *, keys: bool = False) -> list[Any]:
     try:
-        return parse(text)
+        return parse(text, keys=keys)
     except YamlError as error:
         raise InputError(f"the input is not readable YAML: {error}") from None
 

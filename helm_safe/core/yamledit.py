@@ -26,7 +26,8 @@ class NoPlace(ValueError):
 class Edits:
     """Changes of one text. Values in memory change at once, the text when it is asked for.
 
-    sort: in mappings whose keys are sorted, as Kustomize writes them, put what is added in order too; else at the end.
+    sort: the text was parsed with `keys`; in mappings whose keys are sorted, as Kustomize writes them, what is added
+    goes in order too; else at the end.
     """
 
     def __init__(self, text: str, *, sort: bool = False) -> None:
@@ -127,7 +128,7 @@ class Edits:
             if owner.flow:
                 bare = not self.text.startswith('"', self._next(owner.start.index + 1))
                 yield self._flow(owner, pairs(added, bare=bare), len(added))
-            elif self._sort and _is_sorted(key for key in owner if key not in added):
+            elif self._sort and _is_sorted([name for name in owner if name not in added]):
                 yield from self._in_order(owner, added)
             else:
                 yield self._block(owner, added, (-owner.start.column, 1))
@@ -160,8 +161,7 @@ class Edits:
 
     def _in_order(self, owner: Map, added: dict[str, Any]) -> Iterator[Splice]:
         """Each key before the first one that is greater."""
-        gone = self._changed.get(id(owner), (owner, {}))[1]
-        places = [(each.name, each.start) for each in self._entries(owner) if gone.get(each.name, True)]
+        places = self._places(owner)
         later: dict[str, Any] = {}
         for number, key in enumerate(sorted(added)):
             body = {key: _sorted(added[key])}
@@ -172,6 +172,14 @@ class Edits:
                 yield self._before(greater, owner.start.column, body)._replace(order=(0, 2 + number))
         if later:
             yield self._block(owner, later, (-owner.start.column, 1))
+
+    def _places(self, owner: Map) -> list[tuple[str, int]]:
+        """The keys that stay in the text, and where they stand."""
+        gone = self._changed.get(id(owner), (owner, {}))[1]
+        names = [name for name in owner if name not in self._added[id(owner)][1]]
+        if not gone and len(names) == len(owner.keys_at):
+            return [(name, mark.index) for name, mark in zip(names, owner.keys_at, strict=True)]
+        return [(each.name, each.start) for each in self._entries(owner) if gone.get(each.name, True)]
 
     def _remark_above(self, position: int) -> bool:
         """Whether a remark stands above a key: nothing may come between them."""
@@ -233,7 +241,7 @@ def without_places(value: Any) -> Any:
     return [without_places(item) for item in value] if isinstance(value, list) else value
 
 
-def _is_sorted(keys: Iterator[str]) -> bool:
+def _is_sorted(keys: list[str]) -> bool:
     return all(one < other for one, other in pairwise(keys))
 
 

@@ -40,13 +40,15 @@ class Map(dict[str, Any]):
     """A mapping at its place.
 
     start: mark of its first character, None where it has no place of its own to be edited (an alias, or what an alias
-    repeats). last: the parser's event of its last leaf. flow: written with braces.
+    repeats). last: the parser's event of its last leaf. flow: written with braces. keys_at: marks of the keys, merges
+    too, where `parse` was asked for them.
     """
 
-    __slots__ = ("flow", "last", "start")
+    __slots__ = ("flow", "keys_at", "last", "start")
     start: Any
     last: Any
     flow: bool
+    keys_at: list[Any]
 
 
 class Seq(list[Any]):
@@ -62,7 +64,7 @@ _ABSENT: Any = object()
 _MERGE: Any = object()
 
 
-def parse(text: str) -> list[Any]:
+def parse(text: str, *, keys: bool = False) -> list[Any]:
     """The values of all documents, empty ones as None. Raises YamlError with its place, the path too where known."""
     if len(text) > MAX_SIZE:
         raise YamlError(f"longer than {MAX_SIZE // 1024 // 1024} MiB")
@@ -71,7 +73,7 @@ def parse(text: str) -> list[Any]:
     except (yaml.YAMLError, UnicodeError) as error:
         raise from_yaml(error) from None
     try:
-        return _Reader().read(loader)
+        return _Reader(keys=keys).read(loader)
     except (yaml.YAMLError, UnicodeError) as error:
         raise from_yaml(error) from None
     finally:
@@ -81,7 +83,8 @@ def parse(text: str) -> list[Any]:
 class _Reader:
     """Builds values from parser events, in one pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keys: bool) -> None:
+        self.keys = keys
         self.anchors: dict[str, Any] = {}
         self.stack: list[tuple[Any, Any, str | None]] = []
         self.merges: list[tuple[Map, Map]] = []
@@ -90,7 +93,7 @@ class _Reader:
 
     def read(self, loader: Any) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 - one loop over all events: calls would double its cost
         documents: list[Any] = []
-        stack, anchors, next_event = self.stack, self.anchors, loader.get_event
+        stack, anchors, keys, next_event = self.stack, self.anchors, self.keys, loader.get_event
         cont: Any = None
         key: Any = _ABSENT
         value: Any = None
@@ -102,6 +105,8 @@ class _Reader:
                 text = event.value
                 if key is _ABSENT and cont.__class__ is Map:
                     key = self._key(event, cont) if event.anchor or text in cont or text == "<<" else text
+                    if keys:
+                        cont.keys_at.append(event.start_mark)
                     continue
                 last = event
                 value = plain(text) if event.implicit[0] else text if event.tag is None else read_scalar(event)
@@ -114,6 +119,8 @@ class _Reader:
                 # With an anchor or a tag the mark is that one's, and the column is not known.
                 cont.start = event.start_mark if event.anchor is None and event.tag is None else None
                 cont.flow = event.flow_style
+                if keys and kind is MappingStartEvent:
+                    cont.keys_at = []
                 continue
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 value, last = cont, event if cont.flow else last

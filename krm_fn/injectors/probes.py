@@ -42,6 +42,18 @@ class _Target(NamedTuple):
     stack: Stack | None
     rules: list[dict[str, Any]]
     handlers: Handlers
+    asked: list[str]
+
+    def rule(self, word: str) -> Any:
+        """What the first rule that names this probe says: a probe, False for none of it, None for nothing."""
+        return next((each[word] for each in self.rules if word in each), None)
+
+    def starts_guarded(self) -> bool:
+        """Whether a startup probe stands, or will: a liveness probe alone kills whoever starts slowly."""
+        rule = self.rule("startup")
+        refused = rule is False or (isinstance(rule, dict) and _unknown_port(self.container, rule) is not None)
+        to_come = STARTUP not in self.container and "startup" in self.asked and not refused
+        return to_come or probe(self.container, STARTUP) is not None
 
 
 def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> None:
@@ -52,14 +64,15 @@ def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> N
         for path, container in workload.own_containers:
             target = _target(workload, path, container, settings)
             for word, field in FIELDS.items():
-                if word in settings["add"] and field not in container:
+                if word in target.asked and field not in container:
                     _probe(call, target, word, settings["times"].get(word, {}))
 
 
 def _target(workload: Workload, path: Path, container: Object, settings: dict[str, Any]) -> _Target:
     stack = stack_of(container, workload.labels)
     rules = [each for each in settings["rules"] if _meant(each["select"], workload, container)]
-    return _Target(workload, path, container, stack, rules, derive(workload, container, stack, settings))
+    handlers = derive(workload, container, stack, settings)
+    return _Target(workload, path, container, stack, rules, handlers, settings["add"])
 
 
 def _check_rule(rule: dict[str, Any], where: str) -> None:
@@ -79,13 +92,13 @@ def _meant(select: dict[str, Any], workload: Workload, container: Object) -> boo
 def _probe(call: Call, target: _Target, word: str, times: Object) -> None:
     """Add the probe of that word as the first rule that names it states it, else as it can be derived."""
     field = FIELDS[word]
-    rule = next((each[word] for each in target.rules if word in each), None)
+    rule = target.rule(word)
     if rule is False:
         return
     body = dict(rule) if isinstance(rule, dict) else {}
     if not any(name in body for name in HANDLERS):
         handler = target.handlers.of(field)
-        if handler is None:
+        if handler is None or (field == LIVENESS and not target.starts_guarded()):
             _tell_missing(call, target, field)
             return
         body = {**handler, **body}
@@ -113,13 +126,11 @@ def _startup(target: _Target) -> Object:
 
 
 def _port_known(call: Call, target: _Target, field: str, body: Object) -> bool:
-    """Whether the port that a rule names is declared by the container; a number needs no declaration."""
-    kind = next(name for name in HANDLERS if name in body)
-    port = dig(body, kind, "port")
-    declared = dict(ports(target.container))
-    if not isinstance(port, str) or port.isdigit() or port in declared:
+    """Whether the port that a rule names is declared by the container; if not, a finding says so."""
+    port = _unknown_port(target.container, body)
+    if port is None:
         return True
-    known = ", ".join(name for name in declared if name) or "none"
+    known = ", ".join(name for name, _ in ports(target.container) if name) or "none"
     call.report(
         "PROBE-011",
         Severity.WARNING,
@@ -130,6 +141,14 @@ def _port_known(call: Call, target: _Target, field: str, body: Object) -> bool:
         remediation="Name a declared port in the rule, or declare it in the container.",
     )
     return False
+
+
+def _unknown_port(container: Object, body: Object) -> str | None:
+    """The port name of a rule's handler that the container does not declare; a number needs no declaration."""
+    kind = next((name for name in HANDLERS if name in body), "")
+    port = dig(body, kind, "port")
+    known = not isinstance(port, str) or port.isdigit() or port in {name for name, _ in ports(container)}
+    return None if known else port
 
 
 def _tell_missing(call: Call, target: _Target, field: str) -> None:

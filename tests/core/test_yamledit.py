@@ -49,7 +49,7 @@ def is_subsequence(part: str, whole: str) -> bool:
 
 def add_everywhere(text: str, *, sort: bool = False, key: str = "newKey") -> tuple[str, Any]:
     """A key into every mapping and a value into every list that has a place; the text, and what it must mean."""
-    documents = parse(text)
+    documents = parse(text, keys=sort)
     edits = Edits(text, sort=sort)
     for owner in [owner for document in documents for owner in maps(document)]:
         try:
@@ -148,7 +148,7 @@ def test_entries_of_a_mapping() -> None:
 def test_sorted_keys_stay_sorted() -> None:
     text = "b:\n  x: 1\nd: |\n  t\nf: 1\n"
     edits = Edits(text, sort=True)
-    document = parse(text)[0]
+    document = parse(text, keys=True)[0]
     for key in "gaec":
         edits.add(document, key, {"z": 1, "k": 2})
     expected = "".join(f"{key}:\n  k: 2\n  z: 1\n" for key in "a")
@@ -159,7 +159,7 @@ def test_sorted_keys_stay_sorted() -> None:
 def test_a_remark_stays_above_its_key() -> None:
     text = "b: 1\n# about d\nd: 1\n"
     edits = Edits(text, sort=True)
-    edits.add(parse(text)[0], "c", 1)
+    edits.add(parse(text, keys=True)[0], "c", 1)
     assert edits.apply() == text + "c: 1\n"
 
 
@@ -323,7 +323,7 @@ def test_what_cannot_be_exchanged_where_it_stands(text: str) -> None:
 @settings(max_examples=150, deadline=None)
 def test_any_changes_in_any_style(value: Any, style: Any, sort: bool, random: Any) -> None:
     text = style(value)
-    documents = parse(text)
+    documents = parse(text, keys=sort)
     edits = Edits(text, sort=sort)
     for owner in [owner for document in documents for owner in maps(document)]:
         if owner.start is None or all(owner is not each for document in documents for each in maps(document)):
