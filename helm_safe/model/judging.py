@@ -72,14 +72,16 @@ def judge(
     floors: Floors,
     *,
     baseline: Window | None = None,
+    earlier: Window | None = None,
     beside: str = "the current version",
     alpha: float = ALPHA,
 ) -> Judgement:
     """Judge the backend under trial.
 
     stable: the backend that serves the other users; None at 100 %, where `baseline`, the last window of the step
-    before, takes its place. beside: what to call it. alpha: what each test may spend now; 0 where none is due. A
-    failure of many requests is told before the minimum of samples is reached.
+    before, takes its place. earlier: how the current version fared while it still had users; at 100 % it tells whether
+    a failure means that a rollback does not help. beside: what to call it. alpha: what each test may spend now; 0 where
+    none is due. A failure of many requests is told before the minimum of samples is reached.
     """
     if canary is None:
         return _unseen(floors)
@@ -91,7 +93,8 @@ def judge(
     if verdict is Verdict.FAIL:
         failure = next(each.sentence for each in gates if each.verdict is Verdict.FAIL)
         found = Judgement(verdict, failure, gates=gates)
-        return found if stable is None else _weighed(found, canary, stable, floors)
+        current = stable or earlier
+        return found if current is None else _weighed(found, canary, current, floors)
     lacking = max(0, floors.minimum - math.floor(canary.requests)) if not canary.errors else 0
     open_ = next((each.sentence for each in gates if each.verdict is not Verdict.PASS), "")
     if open_:
@@ -112,7 +115,7 @@ def _unseen(floors: Floors) -> Judgement:
 
 
 def _weighed(failure: Judgement, canary: Window, stable: Window, floors: Floors) -> Judgement:
-    """What a failure means for the rollback: only beside the current version can that be told."""
+    """What a failure means for the rollback: only who knows the current version can tell that."""
     below = _below(canary, floors) and _below(stable, floors)
     better = below and _clearly_better(canary, stable)
     both_bad, worse = below and not better, _clearly_better(stable, canary)

@@ -148,9 +148,10 @@ class Gate:
         windows, looks = self.counters.windows, self.looks[trial]
         judged, beside = windows.get(trial.judged), windows.get(trial.other) if self.share < 100 else None
         baseline = self._baseline(trial.judged) if beside is None else None
+        earlier = self._earlier(trial.judged) if beside is None else None
         name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
         alpha = looks.due(judged.requests if judged else 0.0, last=last)
-        return judge(judged, beside, floors, baseline=baseline, beside=name, alpha=alpha)
+        return judge(judged, beside, floors, baseline=baseline, earlier=earlier, beside=name, alpha=alpha)
 
     def _decide(self) -> Outcome | None:
         if self._verdict() is Verdict.FAIL:
@@ -227,6 +228,11 @@ class Gate:
         kept = self._kept("windows")
         return Window.from_json(kept.get(judged) or next(iter(kept.values()))) if kept else None
 
+    def _earlier(self, judged: str) -> Window | None:
+        """How the current version fared beside it in the last step in which it had users."""
+        kept = self._kept("others") if self.step.args["trial"] == "canary" else {}
+        return Window.from_json(kept[judged]) if judged in kept else None
+
     def _kept(self, what: str) -> dict[str, Any]:
         """What the newest step that has some left for those after it."""
         done = reversed(list(self.run.progress.done.values()))
@@ -283,7 +289,9 @@ class Gate:
     def _passed(self, words: str) -> Outcome:
         windows = {name: each for name, each in self.counters.windows.items() if each.requests}
         kept = {trial.judged: windows[trial.judged].to_json() for trial in self.looks if trial.judged in windows}
-        return passed(f"{words}, after {self.waited:.0f} s", windows=kept, readings=self.asking.kept())
+        others = {trial.judged: windows[trial.other].to_json() for trial in self.looks if trial.other in windows}
+        told = f"{words}, after {self.waited:.0f} s"
+        return passed(told, windows=kept, others=others, readings=self.asking.kept())
 
     def _failed(self) -> Outcome:
         """The first gate that fails, in words; and whether it tells that a rollback does not help."""

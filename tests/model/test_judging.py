@@ -119,6 +119,14 @@ def test_both_bad(stable: int) -> None:
     assert found.sentence.endswith("a rollback does not help")
 
 
+def test_how_the_current_version_fared_earlier_tells_whether_a_rollback_helps() -> None:
+    """At 100 % nobody is left beside the target, and what it should replace is still known."""
+    found = judge(served(600, 30), None, FLOORS, baseline=served(100), earlier=served(900))
+    assert found.no_help == "the target failed 5 % of 600 requests, the current version 0 % of 900 requests"
+    assert judge(served(600, 30), None, FLOORS, earlier=served(900, 360)).no_help == ""
+    assert judge(served(600, 30), None, FLOORS).no_help == ""
+
+
 def test_worse_than_the_current_version_fails_above_the_floor() -> None:
     """A low floor does not excuse a step down."""
     floors = Floors(success_rate=0.9)

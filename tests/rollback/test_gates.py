@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.decisions import spoil
 from helm_safe.model.events import Event
 from helm_safe.model.traffic import NoData, Reading, Sample
 from helm_safe.rollback.prepare import prepare
@@ -124,6 +125,14 @@ def test_a_metric_of_its_own_stops_the_run(tmp_path: Path) -> None:
     found = made.run()
     assert found.word == "stopped"
     assert found.said.splitlines()[-1].startswith("A rollback does not help: at 10 % of the users queue is 40")
+
+
+def test_at_100_percent_the_last_line_remembers_the_current_version(tmp_path: Path) -> None:
+    found = trial(tmp_path, acts=(("100 % of the users to the", 5.0, spoil),)).run()
+    last = found.said.splitlines()[-1]
+    assert found.word == "stopped"
+    assert last.startswith("A rollback does not help: at 100 % of the users the target failed ")
+    assert "the current version 0 % of " in last
 
 
 @pytest.mark.parametrize("error", ["there is no metric depht", "credentials are refused"])
