@@ -210,6 +210,7 @@ PLAYED = [
     Played(replace(known("target that met users cold: 20 s of failures"), target=COLD), stops_at="shift 10"),
     Played(WARMED, warm_up="/"),
     Played(known("good and bad by turns, 20 s each"), LONG | {"timeout": "90s"}),
+    Played(known("good and bad by turns, 45 s each"), {"bake": "50s", "timeout": "90s"}),
     Played(known("no traffic: warm-up requests")),
     Played(NOBODY, {"timeout": "30s"}, stops_at="shift 10"),
     Played(known("no traffic: stop"), stops_at="shift 10"),
