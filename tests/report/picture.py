@@ -91,7 +91,7 @@ def _not_yet(event: Event) -> bool:
 
 SHOWN = ("shift 10", "shift 50", "shift 100", "rollback", "watch", "return 50", "remove")
 CHOSEN = (_starting, _not_yet, *map(_ends, SHOWN))
-MAIN = 2
+MAIN = 1  # where nothing may move
 
 
 def frame(board: Board, now: datetime) -> list[Text]:
