@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -24,6 +25,7 @@ from tests.report.terminal import Terminal, child, terminal
 SIZES = ((80, 24), (200, 50))
 MOMENTS = tuple(moment.__name__ for moment in story.MOMENTS)
 HIDE, SHOW, WRAP = b"\x1b[?25l", b"\x1b[?25h", b"\x1b[?7h"
+MARKS = itertools.count(1000)
 PLAY = ("-m", "tests.report.play")
 
 
@@ -44,7 +46,7 @@ def drawn(at: Terminal, live: Screen, stream: TextIO) -> None:
     """Until what is known is drawn, and all of it has been read."""
     at.until(lambda: not live._live or live._seen == live._state(), "the frame")
     with live._lock:
-        mark = f"\x1b[0;0;{len(at.raw)}m"
+        mark = f"\x1b[0;0;{next(MARKS)}m"
         stream.write(mark)
         stream.flush()
     at.until(lambda: mark.encode() in at.raw, "the last byte")
