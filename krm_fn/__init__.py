@@ -1,1 +1,1 @@
-"""The Kustomize KRM function."""
+"""KRM functions for Kustomize and kpt, and the runner that others can write theirs with; docs/krm.md tells how."""

@@ -12,6 +12,7 @@ from helm_safe.model.errors import OK
 
 if TYPE_CHECKING:
     from helm_safe.core.objects import Object
+    from helm_safe.model.policy import Resolved
     from helm_safe.model.revisions import History, Release, Revision
     from helm_safe.model.settings import Settings
     from helm_safe.rollback.context import World
@@ -60,9 +61,12 @@ def run(args: argparse.Namespace) -> int:
 def staged(world: World, revisions: list[Revision], release: Release, settings: Settings) -> list[Permission]:
     """What moving users in steps needs, whichever of the revisions is the target."""
     from helm_safe.model.changes import Change
+    from helm_safe.model.resources import PODS
     from helm_safe.model.staging import staging_of
+    from helm_safe.rollback import permissions
     from helm_safe.rollback.discovery import routed
     from helm_safe.rollback.inspect import list_live, permissions_to_stage
+    from helm_safe.rollback.warmup import wanted_by
 
     current, served, found = revisions[0], world.cluster.served(), []
     for target in revisions[1:]:
@@ -70,19 +74,29 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         live = list_live(world.cluster, served, change, release).objects
         staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
         found += permissions_to_stage(served, change, release, live, staging)
-    return [*found, *(_of_metrics(settings) if found else ())]
+    pods = world.cluster.list(PODS, release.namespace).items
+    warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
+    return [*found, *([*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else ()), *warming]
 
 
-def _of_metrics(settings: Settings) -> list[Permission]:
+def _of_queries(settings: Settings, release: Release) -> list[Permission]:
+    """What the user's own metrics need of the cluster itself."""
+    from helm_safe.rollback import permissions
+    from helm_safe.rollback.queries import queries_in
+
+    asked = any(query.provider == "kubernetes" for query in queries_in(settings.resolved))
+    return permissions.of_pod_metrics(release.namespace) if asked else []
+
+
+def of_metrics(settings: Resolved) -> list[Permission]:
     """What reading the numbers needs: the gateway's pods, or a Prometheus behind a Service."""
     from helm_safe.metrics.prometheus_api import served
     from helm_safe.rollback import permissions
 
-    value = settings.resolved.value
-    service = served(value("metrics.url"))
+    service = served(settings.value("metrics.url"))
     if service:
         return [permissions.of_service(service.namespace)]
-    gateway = value("metrics.scrape.namespace") if value("metrics.provider") == "scrape" else ""
+    gateway = settings.value("metrics.scrape.namespace") if settings.value("metrics.provider") == "scrape" else ""
     return permissions.of_gateway(gateway) if gateway else []
 
 

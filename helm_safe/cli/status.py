@@ -92,7 +92,7 @@ def document(state: RunState) -> dict[str, Any]:
 
 def _show_waiting(args: argparse.Namespace, facts: dict[str, Any], release: Release, now: datetime) -> None:
     from helm_safe.report.console import console, line
-    from helm_safe.rollback.approval import waiting_words
+    from helm_safe.rollback.waiting import waiting_words
 
     words = waiting_words(facts, release, now)
     line(console(no_color=args.no_color), words[:1].upper() + words[1:], "yellow")

@@ -64,7 +64,7 @@ def dig(value: Any, *path: str | int) -> Any:
         if isinstance(part, int):
             value = value[part] if isinstance(value, list) and -len(value) <= part < len(value) else None
         else:
-            value = value.get(part) if isinstance(value, Mapping) else None
+            value = value.get(part) if isinstance(value, (dict, Mapping)) else None
         if value is None:
             return None
     return value

@@ -119,7 +119,7 @@ def stack_of(container: Mapping[str, Any], labels: Mapping[str, Any] | None = No
     )
     names = [str(dig(variable, "name") or "") for variable in sequence(container, "env")]
     for stack, word, variable in _STACKS:
-        if word.search(words[:8192]) or any(variable.fullmatch(name) for name in names):
+        if any(variable.fullmatch(name) for name in names) or word.search(words[:8192]):
             return stack
     return None
 

@@ -96,7 +96,7 @@ class _Builder:
         if is_key and event.value == "<<" and event.implicit[0]:
             self.stack[-1].key, self.stack[-1].key_ready = _MERGE, True
             return
-        value = _scalar(event)
+        value = read_scalar(event)
         if event.anchor:
             self.anchors[event.anchor] = _Anchor(value, 1, 0)
         self.put(key_text(value) if is_key else value, 1, 0)
@@ -190,11 +190,11 @@ def _documents(text: str) -> Iterator[Any]:
     try:
         loader = Loader(text)
     except (yaml.YAMLError, UnicodeError) as error:
-        raise _from_yaml(error) from None
+        raise from_yaml(error) from None
     try:
         yield from _build(loader)
     except (yaml.YAMLError, UnicodeError) as error:
-        raise _from_yaml(error) from None
+        raise from_yaml(error) from None
     finally:
         loader.dispose()
 
@@ -223,7 +223,7 @@ def _build(loader: Any) -> Iterator[Any]:  # noqa: C901 - one branch per kind of
             return
 
 
-def _scalar(event: Any) -> Any:
+def read_scalar(event: Any) -> Any:
     if event.implicit[0]:
         return plain(event.value)
     tag = event.tag
@@ -277,7 +277,7 @@ def _problem(problem: str, event: Any) -> YamlError:
     return YamlError(problem, mark.line + 1, mark.column + 1) if mark else YamlError(problem)
 
 
-def _from_yaml(error: Exception) -> YamlError:
+def from_yaml(error: Exception) -> YamlError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable as text"
     # What the parser says may name an anchor or a character of the text; the rest of the text stays out of it.

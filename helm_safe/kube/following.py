@@ -61,7 +61,7 @@ class KubeFollowing(AbstractContextManager["KubeFollowing"]):
     ) -> None:
         self._read, self._watch, self._keep, self._what = read, watch, keep, what
         self._now, self._pause = now, pause
-        self._lock = threading.Lock()
+        self._lock, self._listing = threading.Lock(), threading.Lock()
         self._objects: dict[tuple[str, str], Object] = {}
         self._version, self._epoch = "", 0
         self._heard = 0.0
@@ -90,12 +90,13 @@ class KubeFollowing(AbstractContextManager["KubeFollowing"]):
             return list(self._objects.values())
 
     def refresh(self) -> None:
-        began, listing = self._now(), self._read()
-        with self._lock:
-            self._objects = {_key(obj): obj for obj in listing.items}
-            self._version, self._heard = listing.resource_version, began
-            self._epoch += 1
-            stream = None if self._by_lists else self._stream
+        with self._listing:  # one after the other: an older answer must not follow a newer one
+            began, listing = self._now(), self._read()
+            with self._lock:
+                self._objects = {_key(obj): obj for obj in listing.items}
+                self._version, self._heard = listing.resource_version, began
+                self._epoch += 1
+                stream = None if self._by_lists else self._stream
         if stream:
             stream.shut()
 

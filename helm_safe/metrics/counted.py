@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from helm_safe.model.queries import filled
-from helm_safe.model.traffic import Backend, NoData, NoSeries, Reading, Sample
+from helm_safe.model.traffic import Backend, NoData, NoSeries, Reading, Sample, Series
 from helm_safe.ports import Clock, QueryProvider
 
 LAG = 60.0
@@ -50,10 +50,12 @@ class CountedMetrics:
         self._errors = errors
         self._clock = clock
         self._lag = lag if lag is not None else LAG if queries.summed else 0.0
+        self._origin = f"your queries of {name}"
         self._counts: dict[Backend, _Count] = {}
 
-    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:  # noqa: ARG002 - as it comes
-        at, end = self._clock.monotonic() - self._lag, self._clock.now() - timedelta(seconds=self._lag)
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
+        back = self._lag + ago
+        at, end = self._clock.monotonic() - back, self._clock.now() - timedelta(seconds=back)
         for backend in backends:
             count = self._counts.setdefault(backend, _Count(end - LOOK_BACK))
             if self._queries.summed:
@@ -108,9 +110,10 @@ class CountedMetrics:
 
     def _sample(self, count: _Count, at: float) -> Sample:
         if not count.known:
-            return Sample(at, frozenset({self._name}))
-        series = (self._name,)
-        return Sample(at, frozenset(series), {series: count.requests}, {series: min(count.errors, count.requests)})
+            return Sample(at, frozenset({self._name}), origin=self._origin)
+        series: Series = (self._name,)
+        requests, errors = {series: count.requests}, {series: min(count.errors, count.requests)}
+        return Sample(at, frozenset(series), requests, errors, origin=self._origin)
 
 
 def _sum(counts: Iterable[Reading], until: float) -> float:

@@ -239,6 +239,8 @@ def _pool(url: str, options: Mapping[str, Any], env: Mapping[str, str]) -> urlli
 
 def _context(authority: str, certificate: str, key: str) -> ssl.SSLContext:
     """authority: a file of certificates that are trusted instead of the system's."""
+    if key and not certificate:
+        raise UsageError("metrics.tls.key is set without metrics.tls.cert", "Name the certificate of the key as well.")
     try:
         context = ssl.create_default_context(cafile=authority or None)
         if certificate:

@@ -10,9 +10,12 @@ from helm_safe.core.objects import dig
 from helm_safe.metrics.credentials import login
 from helm_safe.metrics.http import Http
 from helm_safe.metrics.readings import Pair, number
-from helm_safe.model.queries import timed
+from helm_safe.model.queries import names_time, timed
 from helm_safe.model.traffic import NoSeries, Reading
 from helm_safe.ports import Clock, Cluster
+
+PRESENT = 5.0
+"""Seconds: an answer to a query that does not name the end of its time is of now, not of longer ago."""
 
 
 class JsonQueries:
@@ -25,16 +28,19 @@ class JsonQueries:
 
     summed = False
 
-    def __init__(self, http: Http) -> None:
+    def __init__(self, http: Http, clock: Clock) -> None:
         self._http = http
+        self._clock = clock
 
     @classmethod
     def opened(cls, options: Mapping[str, Any], _cluster: Cluster, clock: Clock, env: Mapping[str, str]) -> JsonQueries:
         """From the options `metrics.*` of the policy."""
-        return cls(Http("the JSON API", options["url"], clock, login(env), options=options, env=env))
+        return cls(Http("the JSON API", options["url"], clock, login(env), options=options, env=env), clock)
 
     def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
         path, _, where = query.strip().partition(" ")
+        if (self._clock.now() - end).total_seconds() > PRESENT and not names_time(path, end=True):
+            raise NoSeries(f"{self._http.name} keeps no past that $end could ask for", "Leave metrics.lag out.")
         if not path.startswith("/") or not path.isprintable() or not where.strip():
             raise self._http.refused("the query is not a path, a space, and where the number stands: /stats /data/0")
         return self._http.readings(begin, end, lambda *time: self._point(path, where.strip(), *time))

@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from helm_safe.core.objects import Gvk, Object, dig, mapping, sequence
+from helm_safe.core.objects import Object, dig, mapping, sequence
 from helm_safe.core.quantities import quantity
 from helm_safe.metrics.readings import Pair, moment, readings
 from helm_safe.model.errors import ClusterError, Forbidden, Missing
-from helm_safe.model.resources import SERVICES, WORKLOADS
-from helm_safe.model.snapshot import Resource
+from helm_safe.model.resources import POD_METRICS, SERVICES, WORKLOADS
 from helm_safe.model.traffic import NoData, NoSeries, Reading, Refused
 from helm_safe.ports import Clock, Cluster
 
-POD_METRICS = Resource(Gvk("metrics.k8s.io", "v1beta1", "PodMetrics"), "pods", namespaced=True)
 WHO = "the Kubernetes metrics API"
 _KINDS = {"service": SERVICES, **{kind.lower(): resource for kind, resource in WORKLOADS.items()}}
 _OVER: Mapping[str, Callable[[list[float]], float]] = {

@@ -29,7 +29,8 @@ PROCESS = ("cluster", "instance", "pod", "kubernetes_pod_name")
 POD_LABELS = ("pod", "kubernetes_pod_name")
 VIEW = ("job", "prometheus", "prometheus_replica", "replica")
 """Labels that differ where one process is scraped twice, by two jobs or by two replicas of a Prometheus."""
-LOOKBACK = 300.0
+COUNTED = 120.0
+"""Seconds whose scrapes are counted, to know the interval between them."""
 MISSED, SLACK = 2.5, 5.0
 """A process is dead after so many intervals, and some seconds, without a scrape."""
 LONGEST = 60.0
@@ -122,9 +123,9 @@ class PrometheusMetrics:
                 f"{self._api.name} has no metrics of {dialect.title} ({dialect.sign.metric})",
                 f"{dialect.remedy}, and see that the Prometheus scrapes it. metrics.gateway names another gateway.",
             )
-        counts = " or ".join(f"count_over_time({sign}[{LOOKBACK:.0f}s]{_offset(ago)})" for sign in signs)
+        counts = " or ".join(f"count_over_time({sign}[{COUNTED:.0f}s]{_offset(ago)})" for sign in signs)
         for labels, _, count in self._api.vector(counts):
-            self._learn(_source(labels), LOOKBACK / max(count, 1.0))
+            self._learn(_source(labels), COUNTED / max(count, 1.0))
         ages = [(labels, now - at) for labels, now, at in seen if math.isfinite(at)]
         for labels, _, at in seen:
             self._see(_source(labels), at)
@@ -169,19 +170,13 @@ def query_for(name: str, wanted: Iterable[Matchers], ago: float = 0.0) -> str:
 
 
 def _variants(matchers: Matchers) -> list[Matchers]:
-    """As the metric says it, and with all labels renamed that may be: a Prometheus renames those that its target has.
-
-    Which ones it has differs, so each label is left out of one's variant that the other may need; what is too much is
-    sorted out afterwards.
+    """A Prometheus renames the labels that its target has as well, and which ones that are differs: every combination
+    is asked for, and what is too much is sorted out afterwards.
     """
-    renamed = [name for name in matchers if name in EXPORTED]
-    if not renamed:
-        return [matchers]
-    rest = {name: pattern for name, pattern in matchers.items() if name not in EXPORTED}
-    choices: list[dict[str, str]] = [rest]
-    for name in renamed:
+    choices: list[Matchers] = [{name: pattern for name, pattern in matchers.items() if name not in EXPORTED}]
+    for name in filter(EXPORTED.__contains__, matchers):
         choices = [{**each, shape: matchers[name]} for each in choices for shape in (name, f"exported_{name}")]
-    return list(choices)
+    return choices
 
 
 def _selector(labels: Matchers, *, exact: bool = False) -> str:

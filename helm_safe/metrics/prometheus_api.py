@@ -165,8 +165,8 @@ class ServiceProxy:
             raise Refused(
                 f"{self.name} may not be asked: {refused.message}", "Allow `get` on services/proxy there (see `rbac`)."
             ) from None
-        except Missing:
-            raise Refused(f"{self.name} does not exist", "Correct metrics.url (--metrics).") from None
+        except Missing as missing:
+            raise Refused(f"{self.name} is not there: {missing.message}", "Correct metrics.url (--metrics).") from None
         except ClusterError as error:
             raise NoData(f"{self.name} cannot be asked: {error.message}", error.next_step) from None
         return self._decoded(answer.status, answer.body)

@@ -22,6 +22,8 @@ _CONTAINER = (
     "volumeDevices",
     "volumeMounts",
 )
+_VARIABLES = ("ISTIO_KUBE_APP_PROBERS",)
+"""Where a mesh keeps the probes that the chart wrote."""
 _STATUS = ("allocatedResources", "resources", "user", "volumeMounts")
 LONG = 1024
 """Bytes of an annotation that are kept; longer ones are whole manifests."""
@@ -32,7 +34,7 @@ def pod(obj: Object) -> Object:
     spec = _without(mapping(obj, "spec"), _POD)
     for field in ("containers", "initContainers"):
         if field in spec:
-            spec[field] = [_without(each, _CONTAINER) for each in sequence(spec, field)]
+            spec[field] = [_container(each) for each in sequence(spec, field)]
     status = dict(mapping(obj, "status"))
     for field in ("containerStatuses", "initContainerStatuses"):
         if field in status:
@@ -44,6 +46,11 @@ def workload(obj: Object) -> Object:
     """A workload without its pods' template."""
     spec = _without(mapping(obj, "spec"), ("template", "volumeClaimTemplates"))
     return {**obj, "metadata": _metadata(obj), "spec": spec}
+
+
+def _container(body: dict[str, Any]) -> dict[str, Any]:
+    variables = [each for each in sequence(body, "env") if each.get("name") in _VARIABLES]
+    return {**_without(body, _CONTAINER), **({"env": variables} if variables else {})}
 
 
 def _metadata(obj: Object) -> dict[str, Any]:

@@ -177,6 +177,6 @@ def timed(text: str, begin: str, end: str) -> str:
     return text.replace(_BEGIN, begin).replace(_END, end)
 
 
-def names_time(text: str) -> bool:
-    """Whether a filled text says where the begin of the time goes."""
-    return _BEGIN in text
+def names_time(text: str, *, end: bool = False) -> bool:
+    """Whether a filled text says where the begin (or the end) of the time goes."""
+    return (_END if end else _BEGIN) in text

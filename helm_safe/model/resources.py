@@ -16,6 +16,7 @@ DEPLOYMENTS = Resource(Gvk("apps", "v1", "Deployment"), "deployments", namespace
 STATEFUL_SETS = Resource(Gvk("apps", "v1", "StatefulSet"), "statefulsets", namespaced=True)
 DAEMON_SETS = Resource(Gvk("apps", "v1", "DaemonSet"), "daemonsets", namespaced=True)
 REPLICA_SETS = Resource(Gvk("apps", "v1", "ReplicaSet"), "replicasets", namespaced=True)
+POD_METRICS = Resource(Gvk("metrics.k8s.io", "v1beta1", "PodMetrics"), "pods", namespaced=True)
 HPAS = Resource(Gvk("autoscaling", "v2", "HorizontalPodAutoscaler"), "horizontalpodautoscalers", namespaced=True)
 
 WORKLOADS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}

@@ -10,7 +10,7 @@ from typing import Any
 
 from helm_safe.model.errors import UsageError
 
-SAFE = ("GET", "HEAD", "OPTIONS")
+SAFE = ("GET", "HEAD")
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 VIAS = ("auto", "proxy", "port-forward")
 NOISE = 0.1

@@ -47,8 +47,12 @@ class Turn(Exception):
 
 
 def nobody(_: Resolved) -> Answering:
-    """Queries of the user's have no answer here. Raises UsageError."""
-    raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
+    """Queries of the user's have no answer here."""
+
+    def refuse(_: Query) -> QueryProvider:
+        raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
+
+    return refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,10 @@ class World:
 
 @dataclass(slots=True)
 class Run:
-    """One run: every write is announced in the journal first."""
+    """One run: every write is announced in the journal first.
+
+    views: what it follows. logs: what it has read. told: keys of `tell_once`. were_ready: UIDs of pods seen ready.
+    """
 
     world: World
     release: Release
@@ -90,6 +97,7 @@ class Run:
     views: dict[Resource, Following] = field(default_factory=dict)
     logs: LogBook = field(default_factory=LogBook)
     told: set[str] = field(default_factory=set)
+    were_ready: set[str] = field(default_factory=set)
 
     def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
         """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""

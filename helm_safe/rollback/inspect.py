@@ -26,7 +26,7 @@ from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
 from helm_safe.rollback.discovery import concerns, crooked, routed, routers
-from helm_safe.rollback.warmup import wanted_by
+from helm_safe.rollback.warmup import check_variables, wanted_by
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
 NO_RECORDS = "type!=helm.sh/release.v1"
@@ -61,13 +61,14 @@ def evidence_for(world: World, history: History, known_good_after: float) -> dic
 
 def gather(world: World, history: History, change: Change, settings: Settings) -> Snapshot:
     """One Snapshot: a LIST per kind and namespace and a dry run per target object, all in parallel."""
-    wanted_by(settings.resolved)  # a variable that its headers lack is told now, not in the middle of the run
+    check_variables(settings.resolved)
     served = world.cluster.served()
     live = list_live(world.cluster, served, change, history.release)
     where = routed(live.objects, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
     moves = settings.strategy not in ("native", "express")
     needed = permissions_to_stage(served, change, history.release, live.objects, staging) if moves else []
+    needed += permissions.of_warm_up(history.release, wanted_by(settings.resolved))
     return Snapshot(
         history=history,
         change=change,

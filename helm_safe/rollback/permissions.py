@@ -14,6 +14,7 @@ from helm_safe.model.resources import (
     ENDPOINT_SLICES,
     EVENTS,
     LEASES,
+    POD_METRICS,
     PODS,
     REPLICA_SETS,
     SECRETS,
@@ -23,6 +24,8 @@ from helm_safe.model.resources import (
 from helm_safe.model.revisions import Release, Revision
 from helm_safe.model.snapshot import Resource, Served
 from helm_safe.model.staging import Staging
+from helm_safe.model.targets import sidecar_of
+from helm_safe.model.warming import SAFE, WarmUp
 
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete")  # the order in which people read them
 HOOK_EVENTS = {"pre-rollback", "post-rollback"}
@@ -61,6 +64,7 @@ ALWAYS = (
     # Without it the same objects are listed again and again, as soon as the run finds out.
     *(Row(resource, ("watch",), spare=True) for resource in (PODS, EVENTS, DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS)),
 )
+PROXY_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 # Read before anything else, unless --policy names a file: no access review has to ask for it again.
 POLICY = Row(CONFIG_MAPS, ("get",))
 # Helm reads each object, then patches it, or creates it where it is gone; we list its kind.
@@ -117,6 +121,21 @@ def of_staging(
     yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
 
 
+def of_warm_up(release: Release, wanted: WarmUp, pods: Iterable[Object] = ()) -> list[Permission]:
+    """What warm-up requests need besides reading through the proxy: another verb, or forwarding a pod's port.
+
+    pods: those whose mesh may turn the proxy away. A port is forwarded by a WebSocket, which is a GET; from 1.35 on the
+    API server asks for `create` as well.
+    """
+    if not wanted.least:
+        return []
+    verbs = [] if wanted.tunnelled or wanted.method in SAFE else [PROXY_VERBS[wanted.method]]
+    found = [Permission(verb, PODS, release.namespace, "proxy") for verb in verbs]
+    if wanted.tunnelled or (wanted.via == "auto" and any(map(sidecar_of, pods))):
+        found += [Permission(verb, PODS, release.namespace, "portforward") for verb in ("get", "create")]
+    return found
+
+
 def of_gateway(namespace: str) -> list[Permission]:
     """To read the metrics of a gateway's own pods."""
     return [Permission("list", PODS, namespace), Permission("get", PODS, namespace, "proxy")]
@@ -125,6 +144,11 @@ def of_gateway(namespace: str) -> list[Permission]:
 def of_service(namespace: str) -> Permission:
     """To ask a Prometheus through the API server."""
     return Permission("get", SERVICES, namespace, "proxy")
+
+
+def of_pod_metrics(namespace: str) -> list[Permission]:
+    """To ask for the CPU and memory of the pods behind a Service."""
+    return [Permission("list", POD_METRICS, namespace), Permission("get", SERVICES, namespace)]
 
 
 def changing(revisions: Sequence[Revision]) -> set[ObjectRef]:

@@ -66,7 +66,6 @@ class PodWatch:
     said: str = ""
     trouble_since: dict[str, float] = field(default_factory=dict)
     happenings: Happenings = field(default_factory=Happenings)
-    were_ready: set[str] = field(default_factory=set)
     shown: tuple[float, Any] = (float("-inf"), None)
     fresh: bool = False
     blind: bool = False
@@ -98,6 +97,11 @@ class PodWatch:
         if all(health.verdict is Verdict.PASS for health in healths) and not held:
             return Health(Verdict.PASS, self.said)
         return Health(Verdict.INCONCLUSIVE, "; ".join([self.said, *held[:1]]))
+
+    def anew(self) -> Health:
+        """A look at objects that are listed now: what passes must not rest on what a watch said a while ago."""
+        self.fresh = False
+        return self.look()
 
     def pods(self) -> list[Object]:
         """The pods that are watched now."""
@@ -169,7 +173,7 @@ class PodWatch:
         if probe and is_ready(pod) and probe.times < FAILURES:
             return "", False  # the probe's own threshold bears it
         if probe:
-            return f"Pod/{name_of(pod)}: {probe.sentence}", uid_of(pod) in self.were_ready
+            return f"Pod/{name_of(pod)}: {probe.sentence}", uid_of(pod) in self.run.were_ready
         return unplaced(pod), False
 
     def _just_ended(self, pod: Object) -> bool:
@@ -183,7 +187,7 @@ class PodWatch:
             if each.reason in happenings.TROUBLED:
                 words = f"Pod/{names[each.pod]}: {each.reason}: {redact(each.words)}"
                 self.run.tell_once(self.stage, f"event {each.reason}", words)
-        self.were_ready.update(uid_of(pod) for pod in pods if is_ready(pod))
+        self.run.were_ready.update(uid_of(pod) for pod in pods if is_ready(pod))
         return {each.pod: each for each in reversed(self.happenings.failing(now))}
 
     def _blind(self, stale: Stale) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
@@ -34,14 +34,14 @@ WALLED = 3
 Answered = Proxied | ClusterError
 
 
-def wanted_by(settings: Resolved, env: Mapping[str, str] = os.environ) -> WarmUp:
-    """The warm-up that flags, policy and annotations ask for.
+def wanted_by(settings: Resolved) -> WarmUp:
+    """The warm-up that flags, policy and annotations ask for."""
+    return WarmUp(**{each.name: settings.value(f"warm-up.{each.name.replace('_', '-')}") for each in fields(WarmUp)})
 
-    Raises UsageError where its headers name a variable that the environment lacks.
-    """
-    found = {each.name: settings.value(f"warm-up.{each.name.replace('_', '-')}") for each in fields(WarmUp)}
-    filled(found["headers"], env)
-    return WarmUp(**found)
+
+def check_variables(settings: Resolved) -> None:
+    """Raises UsageError where the headers name a variable that the environment lacks."""
+    filled(wanted_by(settings).headers, os.environ)
 
 
 def proof_by(settings: Resolved) -> WarmUp:
@@ -71,6 +71,7 @@ def warm_up(
     PASS: the last `least` answers of each pod came without error, the p95 of the later half is within `slow`, and is no
     longer better than that of the earlier half. FAIL: a pod that speaks HTTP did not get there in time. INCONCLUSIVE: a
     pod cannot be asked, answers 4xx only, still gets faster at the end, or `stop` ended it; the sentence says why.
+    Raises UsageError for a header's variable that the environment lacks.
     """
     if not pods or not wanted.least:
         why = "warm-up requests are switched off (warm-up.least: 0)" if pods else "there is no pod to warm up"

@@ -26,7 +26,8 @@ def watch(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads
         if health.verdict is Verdict.FAIL:
             return failed(health.message)
         good_since = _good_since(run, good_since, bake) if health.verdict is Verdict.PASS else None
-        if good_since is not None and run.world.clock.monotonic() - good_since >= bake:
+        over = good_since is not None and run.world.clock.monotonic() - good_since >= bake
+        if over and pods.anew().verdict is Verdict.PASS:
             return passed(f"{pods.said}; no restarts and no known errors for {bake:.0f} s")
         run.world.clock.sleep(POLL)
     raise OutcomeUnknown(

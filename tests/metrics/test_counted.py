@@ -154,6 +154,17 @@ def test_traffic_that_stops_is_no_traffic() -> None:
     assert window(before, provider.sample([API])[API]) == Window(0, 0, seconds=100)
 
 
+def test_the_past_is_told_where_it_is_known() -> None:
+    """The plan looks a minute back, and once more: what came between is the rate of now."""
+    queries = Buckets(FakeClock())
+    provider = counted(queries, lag=30)
+    traffic(queries, 120)
+    before, after = provider.sample([API], 60)[API], provider.sample([API])[API]
+    assert before.at == 30
+    assert window(before, after) == Window(60, 0, seconds=60)
+    assert after.origin == "your queries of demo"
+
+
 def test_totals_count_what_they_grow_by() -> None:
     queries = Totals(FakeClock())
     provider = counted(queries)

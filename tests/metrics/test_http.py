@@ -284,6 +284,11 @@ def test_certificates_that_cannot_be_used(clock: FakeClock, tmp_path: Path, name
         (tmp_path / "other.pem").write_text("no certificate")
 
 
+def test_a_key_without_its_certificate_is_not_left_out(clock: FakeClock) -> None:
+    with pytest.raises(UsageError, match=r"without metrics\.tls\.cert"):
+        Http("Demo", "https://127.0.0.1:1", clock, LOGIN, options=files("tls.key"))
+
+
 def test_the_proxy_of_the_environment_is_used(vendor: Vendor, clock: FakeClock) -> None:
     vendor.plays(said([1]))
     demo = Http("Demo", "http://demo.example/api", clock, LOGIN, env={"HTTP_PROXY": vendor.url})

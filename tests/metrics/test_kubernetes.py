@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from helm_safe.core.objects import Gvk, Object
-from helm_safe.metrics.kubernetes import POD_METRICS, KubernetesQueries
+from helm_safe.metrics.kubernetes import KubernetesQueries
 from helm_safe.model.errors import ClusterError, Missing, UsageError
+from helm_safe.model.resources import POD_METRICS
 from helm_safe.model.snapshot import Served
 from helm_safe.model.traffic import NoData, NoSeries, Reading, Refused
 from tests.fakes.cluster import SERVED, FakeCluster

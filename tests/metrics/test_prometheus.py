@@ -357,7 +357,7 @@ def test_failures_behind_the_api_server(scene: Scene, status: int, body: bytes, 
     ("error", "words", "final"),
     [
         (Forbidden("may not get services/proxy", status=403), "may not be asked", True),
-        (Missing('services "prometheus" not found', status=404), "does not exist", True),
+        (Missing('services "prometheus" not found', status=404), "is not there: services", True),
         (Unreachable("the API server does not answer"), "cannot be asked", False),
     ],
 )

@@ -522,6 +522,15 @@ def test_a_json_query_stays_at_its_address(vendor: Vendor, query: str) -> None:
     assert vendor.asked == []
 
 
+def test_a_json_api_tells_the_past_only_where_the_query_names_it(vendor: Vendor) -> None:
+    """Else what is of now would pass for what was."""
+    vendor.plays(answer(SYSTEMS["json"].good))
+    opened, before = SYSTEMS["json"].opened(vendor.url), END - timedelta(seconds=60)
+    assert opened.series(SYSTEMS["json"].query, before - timedelta(seconds=60), before) == [Reading(ago(60), 2.0)]
+    with pytest.raises(NoSeries, match=r"no past that \$end could ask for"):
+        opened.series("/stats /data/0/requests~1total", before - timedelta(seconds=60), before)
+
+
 def test_the_time_of_a_json_query(vendor: Vendor) -> None:
     ask(SYSTEMS["json"], vendor, answer(SYSTEMS["json"].good))
     assert vendor.asked[0].query == {"service": "api", "from": f"{ago(60):.0f}", "to": f"{ago(0):.0f}"}

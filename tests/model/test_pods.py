@@ -76,16 +76,22 @@ def test_pods_that_cannot_be_made_are_told() -> None:
 def test_a_pod_keeps_what_warming_and_watching_read() -> None:
     probe = {"httpGet": {"path": "/ready", "port": "http"}}
     container = {"name": "app", "image": "x:1", "ports": [{"containerPort": 80}], "readinessProbe": probe}
+    proxy = {"name": "proxy", "env": [{"name": "ISTIO_KUBE_APP_PROBERS", "value": "{}"}]}
     heavy = {"env": [{"name": "A", "value": "secret"}], "resources": {}, "volumeMounts": [{}]}
     pod = {
         "metadata": {"name": "a", "labels": {"app": "a"}, "annotations": {"short": "yes", "long": "x" * 5000}},
-        "spec": {"containers": [{**container, **heavy}], "volumes": [{}] * 9, "nodeName": "n"},
+        "spec": {
+            "containers": [{**container, **heavy}],
+            "initContainers": [proxy],
+            "volumes": [{}] * 9,
+            "nodeName": "n",
+        },
         "status": {"containerStatuses": [{"name": "app", "ready": True, "volumeMounts": [{}]}]},
     }
     before = json.dumps(pod)
     small = kept.pod(pod)
     assert json.dumps(pod) == before, "the object itself is not touched"
-    assert small["spec"] == {"containers": [container], "nodeName": "n"}
+    assert small["spec"] == {"containers": [container], "initContainers": [proxy], "nodeName": "n"}
     assert small["metadata"]["annotations"] == {"short": "yes"}
     assert small["status"] == {"containerStatuses": [{"name": "app", "ready": True}]}
     assert kept.pod({"kind": "Pod"}) == {"kind": "Pod", "metadata": {}, "spec": {}, "status": {}}

@@ -26,7 +26,7 @@ from helm_safe.model.errors import Forbidden, UsageError
 from helm_safe.model.judging import Floors, floors_of
 from helm_safe.model.options import OPTIONS, sections
 from helm_safe.model.policy import Annotated, Policy, Resolved, annotated, read_policy, resolve
-from helm_safe.rollback.warmup import WarmUp, wanted_by
+from helm_safe.rollback.warmup import WarmUp, check_variables, wanted_by
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
 
@@ -400,7 +400,7 @@ def test_the_journal_keeps_the_variable_not_its_value(monkeypatch: pytest.Monkey
     assert OPTIONS["warm-up.headers"].written(found.value("warm-up.headers")) == "Authorization"
     monkeypatch.delenv("SHOP")
     with pytest.raises(UsageError, match=r"\$SHOP, which is not set"):
-        wanted_by(found)
+        check_variables(found)
 
 
 def test_an_address_chooses_prometheus() -> None:

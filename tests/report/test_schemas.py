@@ -15,6 +15,7 @@ from helm_safe.core.findings import Finding, Severity
 from helm_safe.model.events import Event, Level
 from helm_safe.model.records import Kind, Record, fold
 from helm_safe.model.revisions import BrokenRecord, Evidence, History, Release, Revision, RevisionStatus, Standing
+from helm_safe.report.live import JsonLinesReporter, TextReporter
 from helm_safe.rollback.runs import RunState
 from tests.model.test_machine import PLAN
 
@@ -49,6 +50,15 @@ def test_event() -> None:
         check(Event(NOW, "WATCH", Level.GOOD, "up", {"kind": "step", "step": "watch"}).to_json(), "event")
     with pytest.raises(jsonschema.ValidationError):
         check(Event(NOW, "WATCH", Level.GOOD, "up", {"kind": "unheard of"}).to_json(), "event")
+
+
+def test_states_of_pods_are_for_machines_and_screens(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line cannot hold them; `-o jsonl` carries them."""
+    event = Event(NOW, "WATCH", Level.DETAIL, "2/2 ready", {"kind": "pods", "workloads": []})
+    TextReporter().event(event)
+    assert capsys.readouterr().out == ""
+    JsonLinesReporter().event(event)
+    assert json.loads(capsys.readouterr().out)["data"]["kind"] == "pods"
 
 
 def test_history() -> None:

@@ -364,3 +364,24 @@ def test_too_late(tmp_path: Path) -> None:
     with pytest.raises(RunFailed, match="nobody approved"):
         control.resume(made.world, RELEASE, settings())
     assert_untouched(made)
+
+
+def test_a_gate_that_asks_is_answered_like_an_approval(tmp_path: Path) -> None:
+    """Nobody uses the release (`gates.no-traffic: ask`): `status` says what waits, and `promote` passes that gate."""
+    made = simple(tmp_path, two=GOOD)
+    made.gateway.rate = 0.0
+    seen: list[Any] = []
+
+    def come() -> None:
+        state = latest_run(made.world, RELEASE)
+        assert state
+        seen.append(status.document(state))
+        promote(made)()
+        made.gateway.rate = 200.0
+
+    after(made, "A person decides", 100, come)
+    begin(made, steps="10,100", **{"gates.no-traffic": "ask"})
+    assert (seen[0]["state"], seen[0]["waiting"]["until"]) == ("WAITING", None)
+    assert seen[0]["waiting"]["for"] == "the gate at 10 % is passed without enough requests"
+    assert f"approved by {control.person()}" in progress_of(made).done["shift 10"]["message"]
+    assert_restored(made, PLAIN)

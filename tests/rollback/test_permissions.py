@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of, name_of, namespace_of
 from helm_safe.model.resources import PODS
 from helm_safe.model.revisions import Hook, Release, Revision, RevisionStatus
 from helm_safe.model.snapshot import Resource, Served
+from helm_safe.model.warming import WarmUp
 from helm_safe.rollback import permissions
 
 RELEASE = Release("shop", "api")
@@ -128,5 +131,39 @@ def test_one_kind_described_in_two_ways_is_asked_for_once() -> None:
     ]
 
 
+def pod(*containers: str) -> Object:
+    return {"metadata": {"name": "api-1"}, "spec": {"containers": [{"name": each} for each in containers]}}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pods", "rights"),
+    [
+        (WarmUp(), [pod("app")], set()),
+        (WarmUp(), [pod("app"), pod("app", "istio-proxy")], {"get portforward", "create portforward"}),
+        (WarmUp(via="proxy"), [pod("app", "istio-proxy")], set()),
+        (WarmUp(via="port-forward"), [], {"get portforward", "create portforward"}),
+        (WarmUp(via="port-forward", least=0), [], set()),
+        (WarmUp(headers={"Cookie": "$SHOP"}), [], {"get portforward", "create portforward"}),
+        (WarmUp(method="POST", unsafe_methods="allow"), [], {"create proxy"}),
+        (
+            WarmUp(method="POST", unsafe_methods="allow", via="port-forward"),
+            [],
+            {"get portforward", "create portforward"},
+        ),
+    ],
+)
+def test_a_pods_port_is_forwarded_only_where_a_warm_up_needs_it(
+    wanted: WarmUp, pods: list[Object], rights: set[str]
+) -> None:
+    found = permissions.of_warm_up(RELEASE, wanted, pods)
+    assert {f"{each.verb} {each.subresource}" for each in found} == rights
+    assert set(found) <= set(permissions.to_review(found, {("", "Pod")})), "no dry run tries them"
+
+
 def test_objects_that_grant_rights_are_named() -> None:
     assert permissions.grants_rights([revision(1, thing(ROLE, "reader"), thing(CONFIG_MAP))]) == ["Role/reader"]
+
+
+def test_what_pods_use_is_asked_for_where_a_query_wants_it() -> None:
+    rights = granted(permissions.roles(permissions.of_pod_metrics("shop"), RELEASE))
+    assert rights == {"pods": ["list"], "services": ["get"]}

@@ -1,0 +1,5 @@
+"""`python -m krm_fn`."""
+
+from krm_fn.main import entry
+
+entry()

@@ -1,0 +1,81 @@
+"""RolloutDefaults: what a workload lacks for a safe rollout, added where nothing stands."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from helm_safe.core.findings import Severity
+from krm_fn.function import Call, Function
+from krm_fn.injectors import INJECTORS
+from krm_fn.pods import Workload, workloads
+from krm_fn.selection import OBJECTS, selects_item
+
+
+def _run(call: Call) -> None:
+    found = [each for each in workloads(call.items, call.spec.get("workloads", [])) if _meant(each, call.spec)]
+    if not found:
+        call.report("KRM-001", Severity.WARNING, "The config selects no workload: nothing was done.")
+    for workload in found:
+        if not workload.containers:
+            call.report(
+                "KRM-002",
+                Severity.ERROR,
+                f"{workload.item.where}: {workload.item} has no containers.",
+                item=workload.item,
+                path=(*workload.path, "spec", "containers"),
+            )
+    for field, place in INJECTORS.items():
+        if field in call.spec:
+            importlib.import_module(place).inject(call, found, call.spec[field])
+
+
+def _meant(workload: Workload, spec: dict[str, Any]) -> bool:
+    chosen = selects_item(spec.get("select", {}), workload.item)
+    return chosen and not ("exclude" in spec and selects_item(spec["exclude"], workload.item))
+
+
+def _schema() -> dict[str, Any]:
+    parts = {field: importlib.import_module(place).SCHEMA for field, place in INJECTORS.items()}
+    return {
+        "type": "object",
+        "properties": {
+            "select": {**OBJECTS, "description": "Only these objects; absent: all."},
+            "exclude": {**OBJECTS, "description": "Not these objects."},
+            "workloads": {
+                "type": "array",
+                "description": "Further kinds that hold a pod template.",
+                "items": {
+                    "type": "object",
+                    "required": ["kind"],
+                    "properties": {
+                        "group": {"type": "string", "default": "", "description": "API group."},
+                        "kind": {"type": "string", "minLength": 1},
+                        "template": {
+                            "type": "string",
+                            "default": "spec.template",
+                            "description": "Path of the pod template.",
+                        },
+                    },
+                },
+            },
+            **parts,
+        },
+    }
+
+
+DOC = """
+Adds what a workload lacks for a safe rollout. What a team wrote is never replaced, and a field that is there,
+even with the value `null` or `{}`, is left alone: that is how one probe of one container is opted out of.
+
+`spec.probes` adds startup, readiness and liveness probes. Every probe must be derived from the object itself or from
+a Service of the same build; where that is not possible a finding says so and nothing is added. See docs/krm.md.
+"""
+
+FUNCTION = Function(
+    kind="RolloutDefaults",
+    run=_run,
+    schema=_schema(),
+    summary="adds the probes that workloads lack, where a safe one can be derived",
+    doc=DOC,
+)

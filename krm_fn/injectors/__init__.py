@@ -1,0 +1,6 @@
+"""The table of injectors: field of the RolloutDefaults spec -> module; one file and one line each.
+
+Each module offers `SCHEMA` (of its field) and `inject(call, workloads, settings)`. They run in this order.
+"""
+
+INJECTORS = {"probes": "krm_fn.injectors.probes"}
