@@ -125,7 +125,7 @@ def _served(workload: Workload, container: Object) -> str | int | None:
     best = next((each for each in hit if _SERVING.fullmatch(each[0])), hit[0] if hit else None)
     if best is not None:
         return best[0] or best[1]
-    numbers = sorted(int(each) for each in used if each.isdigit())
+    numbers = sorted(int(each) for each in used if each.isdecimal())
     alone = len(workload.containers) == 1 and not any(True for _ in ports(container))
     return numbers[0] if alone and len(numbers) == 1 else None
 

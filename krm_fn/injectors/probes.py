@@ -147,7 +147,7 @@ def _unknown_port(container: Object, body: Object) -> str | None:
     """The port name of a rule's handler that the container does not declare; a number needs no declaration."""
     kind = next((name for name in HANDLERS if name in body), "")
     port = dig(body, kind, "port")
-    known = not isinstance(port, str) or port.isdigit() or port in {name for name, _ in ports(container)}
+    known = not isinstance(port, str) or port in {name for name, _ in ports(container)}
     return None if known else port
 
 

@@ -54,10 +54,10 @@ def _place(said: dict[str, str], container: Object, serving: str | int | None) -
     own = said.get("management.server.port")
     if own is not None:
         before = said.get("management.server.base-path", "").rstrip("/")
-        return (int(own), before + base) if own.isdigit() and int(own) else None
+        return (int(own), before + base) if own.isdecimal() and int(own) else None
     port: str | int | None = serving
     if "server.port" in said:
-        port = int(said["server.port"]) if said["server.port"].isdigit() else None
+        port = int(said["server.port"]) if said["server.port"].isdecimal() else None
     separate = any(re.search(r"manag|mgmt|actuator|admin|health", name) for name, _ in ports(container))
     if port is None or separate:  # a port of its own that a file inside the image may configure
         return None
