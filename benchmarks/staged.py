@@ -1,7 +1,6 @@
 """A staged run over 50 workloads with 500 pods, in this process: `python -m benchmarks.staged NAMESPACE RELEASE`.
 
-Prints one JSON object: peak memory of the process in MB, and API calls per second while it watches, at their busiest
-and on average.
+Prints one JSON object: peak memory of the process in MB, and API calls per second while it watches, at their busiest.
 """
 
 from __future__ import annotations
@@ -48,12 +47,6 @@ class Counting:
                 rates.append((far[2] - made) / (far[1] - at))
         return max(rates)
 
-    def average(self) -> float:
-        """Calls per second of the watching stages as a whole."""
-        pairs = [(a, b) for a, b in zip(self.marks, self.marks[1:], strict=False) if a[0] == b[0] and b[0] in WATCHING]
-        seconds = sum(b[1] - a[1] for a, b in pairs)
-        return sum(b[2] - a[2] for a, b in pairs) / seconds if seconds else 0.0
-
 
 def main() -> None:
     namespace, name = sys.argv[1:]
@@ -66,7 +59,7 @@ def main() -> None:
         world = open_world(cluster, reporter, Path(folder))
         control.start(world, Release(namespace, name), 1, settings, show=lambda _: None, confirm=lambda _: True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"peak": peak, "calls": reporter.busiest(), "average": reporter.average()}))
+    print(json.dumps({"peak": peak, "calls": reporter.busiest()}))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "docs" / "test-results.md"
 LIMIT = 3600.0
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
+DECISIONS = "tests/dataplane/test_decisions.py"
 TROUBLE = ("tests/cluster/test_faults.py", "tests/cluster/test_takeover.py")
 OLDEST = "oldest-kubernetes"  # the lower end of the range that pyproject.toml gives
 
@@ -48,7 +49,8 @@ def parts(cache: Path) -> dict[str, Part]:
         "cluster": [[*PYTEST, "-m", "cluster and not dataplane", *(f"--ignore={each}" for each in TROUBLE)]],
         "faults": [[*PYTEST, TROUBLE[0]]],
         "takeovers": [[*PYTEST, TROUBLE[1]]],
-        "dataplane": [[*PYTEST, "-m", "dataplane", "-k", "not killed"]],
+        "dataplane": [[*PYTEST, "-m", "dataplane", "-k", "not killed", f"--ignore={DECISIONS}"]],
+        "decisions": [[*PYTEST, "-s", DECISIONS]],
         "kills": [[*PYTEST, "-m", "dataplane", "-k", "killed"]],
     }
 

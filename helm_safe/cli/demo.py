@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from helm_safe.model.errors import FAILED, OK
+from helm_safe.model.errors import FAILED, INTERRUPTED, OK
 
 if TYPE_CHECKING:
     from helm_safe.sandbox.demo.numbers import Request
@@ -168,7 +169,7 @@ def safe(stage: Stage, tell: Tell) -> Act:
         go_wrong(stage, tell)
         tell(f"act two: {'helm safe-rollback' if plugin else 'helm-safe'} {' '.join(words)}")
         route, since = stage.route_hash(), time.monotonic()
-        done = follow(command, stage.env)
+        done = carried_out(command, stage.env)
         cue = Cue(since, time.monotonic() - since, done, route)
         observe(load, max(since + WINDOW, time.monotonic() + SETTLE), tell)
     return measure("helm safe-rollback", stage, load, cue)
@@ -182,6 +183,18 @@ def go_wrong(stage: Stage, tell: Tell) -> None:
     stage.deploy(BROKEN)
     tell("Helm and Kubernetes call it a success; users do not")
     time.sleep(AT_END / 2)  # noqa: TID251 - the load goes on in real time
+
+
+def carried_out(command: list[str], env: dict[str, str]) -> Done:
+    """Run safe-rollback: with its screen where somebody looks, else with its lines."""
+    from helm_safe.cli import terminal
+
+    if not terminal.on_a_terminal():
+        return follow(command, env)
+    done = terminal.show(command, {**env, "NO_COLOR": os.environ.get("NO_COLOR", "")})
+    if done.returncode == INTERRUPTED:
+        raise KeyboardInterrupt  # Ctrl-C went to the run, and meant the demo
+    return done
 
 
 def follow(command: list[str], env: dict[str, str]) -> Done:

@@ -75,7 +75,12 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "bake", "how long each step, and the restored pods, must look good", metavar="TIME")
     add_option(parser, "timeout", "how long a step may wait for its decision", metavar="TIME")
     add_option(parser, "route", "the route to move (default: found)", metavar="KIND/NAME")
-    add_option(parser, "metrics.url", "address of a Prometheus (default: the gateway's own metrics)", metavar="URL")
+    add_option(
+        parser,
+        "metrics.url",
+        "address of a Prometheus, or service/NAMESPACE/NAME:PORT (default: the gateway's own metrics)",
+        metavar="URL",
+    )
     native = parser.add_argument_group("native rollback")
     native.add_argument("--no-hooks", action="store_true", help="run no hooks")
     native.add_argument("--cleanup-on-fail", action="store_true", help="delete new objects when the rollback fails")

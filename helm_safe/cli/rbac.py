@@ -12,6 +12,7 @@ from helm_safe.model.errors import OK
 
 if TYPE_CHECKING:
     from helm_safe.core.objects import Object
+    from helm_safe.model.policy import Resolved
     from helm_safe.model.revisions import History, Release, Revision
     from helm_safe.model.settings import Settings
     from helm_safe.rollback.context import World
@@ -75,7 +76,7 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         found += permissions_to_stage(served, change, release, live, staging)
     pods = world.cluster.list(PODS, release.namespace).items
     warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
-    return [*found, *([*_of_metrics(settings), *_of_queries(settings, release)] if found else ()), *warming]
+    return [*found, *([*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else ()), *warming]
 
 
 def _of_queries(settings: Settings, release: Release) -> list[Permission]:
@@ -87,16 +88,15 @@ def _of_queries(settings: Settings, release: Release) -> list[Permission]:
     return permissions.of_pod_metrics(release.namespace) if asked else []
 
 
-def _of_metrics(settings: Settings) -> list[Permission]:
+def of_metrics(settings: Resolved) -> list[Permission]:
     """What reading the numbers needs: the gateway's pods, or a Prometheus behind a Service."""
     from helm_safe.metrics.prometheus_api import served
     from helm_safe.rollback import permissions
 
-    value = settings.resolved.value
-    service = served(value("metrics.url"))
+    service = served(settings.value("metrics.url"))
     if service:
         return [permissions.of_service(service.namespace)]
-    gateway = value("metrics.scrape.namespace") if value("metrics.provider") == "scrape" else ""
+    gateway = settings.value("metrics.scrape.namespace") if settings.value("metrics.provider") == "scrape" else ""
     return permissions.of_gateway(gateway) if gateway else []
 
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -81,8 +81,9 @@ class _Asking:
         limit: int = 65536,
     ) -> Proxied:
         asked = _Request(method, checked_path(path), headers, body, limit)
-        with suppress(IndexError):
-            answer = self._ask(self._idle.pop(), asked)
+        kept = self._kept()
+        if kept:
+            answer = self._ask(kept, asked)
             # One that broke while it lay idle says nothing about the pod.
             if answer.status or method not in _REPEATABLE:
                 return answer
@@ -95,6 +96,12 @@ class _Asking:
                 raise
             return _nothing(error.message)  # the kubelet could not be reached, or will not
         return self._ask(tunnel, asked)
+
+    def _kept(self) -> _Tunnel | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _ask(self, tunnel: _Tunnel, asked: _Request) -> Proxied:
         answer = tunnel.ask(asked)

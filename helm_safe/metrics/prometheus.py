@@ -170,19 +170,13 @@ def query_for(name: str, wanted: Iterable[Matchers], ago: float = 0.0) -> str:
 
 
 def _variants(matchers: Matchers) -> list[Matchers]:
-    """As the metric says it, and with all labels renamed that may be: a Prometheus renames those that its target has.
-
-    Which ones it has differs, so each label is left out of one's variant that the other may need; what is too much is
-    sorted out afterwards.
+    """A Prometheus renames the labels that its target has as well, and which ones that are differs: every combination
+    is asked for, and what is too much is sorted out afterwards.
     """
-    renamed = [name for name in matchers if name in EXPORTED]
-    if not renamed:
-        return [matchers]
-    rest = {name: pattern for name, pattern in matchers.items() if name not in EXPORTED}
-    choices: list[dict[str, str]] = [rest]
-    for name in renamed:
+    choices: list[Matchers] = [{name: pattern for name, pattern in matchers.items() if name not in EXPORTED}]
+    for name in filter(EXPORTED.__contains__, matchers):
         choices = [{**each, shape: matchers[name]} for each in choices for shape in (name, f"exported_{name}")]
-    return list(choices)
+    return choices
 
 
 def _selector(labels: Matchers, *, exact: bool = False) -> str:

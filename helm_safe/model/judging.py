@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from helm_safe.model.gates import GateState, span_words, worst
@@ -49,7 +49,7 @@ def floors_of(settings: Resolved) -> Floors:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """verdict, the sentence for people and the numbers for machines (finite, None where unknown).
+    """verdict, and the sentence for people.
 
     both_bad: both miss a floor, and the target is not clearly the better one. no_help: how the current version compares
     where it is no worse: a rollback does not help then; "" otherwise. better: it passes, and is better than the other
@@ -59,7 +59,6 @@ class Judgement:
 
     verdict: Verdict
     sentence: str
-    numbers: dict[str, float | None] = field(default_factory=dict)
     both_bad: bool = False
     no_help: str = ""
     better: bool = False
@@ -87,20 +86,20 @@ def judge(
     other, who = (stable, beside) if stable else (baseline, "the step before")
     success = _success(canary, other, who, floors, alpha)
     latency = _latency(canary, other, who, floors, alpha)
-    gates, numbers = (success, latency), _numbers(canary, other)
+    gates = (success, latency)
     verdict = worst(each.verdict for each in gates)
     if verdict is Verdict.FAIL:
         failure = next(each.sentence for each in gates if each.verdict is Verdict.FAIL)
-        found = Judgement(verdict, failure, numbers, gates=gates)
+        found = Judgement(verdict, failure, gates=gates)
         return found if stable is None else _weighed(found, canary, stable, floors)
     lacking = max(0, floors.minimum - math.floor(canary.requests)) if not canary.errors else 0
     open_ = next((each.sentence for each in gates if each.verdict is not Verdict.PASS), "")
     if open_:
-        return Judgement(verdict, open_, numbers, lacking=lacking, gates=gates)
+        return Judgement(verdict, open_, lacking=lacking, gates=gates)
     compared = f", not worse than {who}" if other and other.requests else ""
     took = f", {latency.sentence}" if latency.value is not None else ""
     better = other is not None and _clearly_better(canary, other)
-    return Judgement(verdict, f"{success.sentence}{took}{compared}", numbers, better=better, gates=gates)
+    return Judgement(verdict, f"{success.sentence}{took}{compared}", better=better, gates=gates)
 
 
 def _unseen(floors: Floors) -> Judgement:
@@ -116,11 +115,10 @@ def _weighed(failure: Judgement, canary: Window, stable: Window, floors: Floors)
     """What a failure means for the rollback: only beside the current version can that be told."""
     below = _below(canary, floors) and _below(stable, floors)
     better = below and _clearly_better(canary, stable)
-    no_help = below and not better
+    both_bad, worse = below and not better, _clearly_better(stable, canary)
+    no_help = _beside_words(canary, stable) if both_bad or worse else ""
     words = failure.sentence + _consequence(below, better)
-    worse = _clearly_better(stable, canary)
-    told = _beside_words(canary, stable) if no_help or worse else ""
-    return replace(failure, sentence=words, both_bad=no_help, no_help=told)
+    return replace(failure, sentence=words, both_bad=both_bad, no_help=no_help)
 
 
 def time_to_decision(rate: float, share: float, minimum: int) -> float:
@@ -295,15 +293,3 @@ def _duration(seconds: float | None, window: Window) -> str:
         last = max((bound for bound, _ in window.buckets if bound < math.inf), default=0.0)
         return f"above {last:g} s"
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
-
-
-def _numbers(canary: Window, other: Window | None) -> dict[str, float | None]:
-    found: dict[str, float | None] = {}
-    for name, window in (("canary", canary), ("other", other)):
-        if window is not None:
-            p95 = window.quantile(0.95)
-            found[f"{name}_requests"] = window.requests
-            found[f"{name}_errors"] = window.errors
-            found[f"{name}_error_share"] = window.error_share
-            found[f"{name}_p95"] = p95 if p95 is not None and math.isfinite(p95) else None
-    return found

@@ -43,14 +43,14 @@ def thinned(readings: Sequence[Reading], spacing: float) -> list[float]:
 
 
 def judge_readings(
-    query: Query, judged: Sequence[Reading], other: Sequence[Reading] | None, *, alpha: float, step: float = 4.0
+    query: Query, judged: Sequence[Reading], other: Sequence[Reading] | None, *, alpha: float
 ) -> GateState:
     """Judge what came since the step began.
 
     other: readings of the current version in the same time, None where there is nobody to compare with. alpha: what the
-    comparison may spend now. step: seconds between looks.
+    comparison may spend now.
     """
-    values = thinned(judged, SPACING)
+    values, step = thinned(judged, SPACING), _cadence(judged)
     if not values:
         words = f"{query.name}: no reading since the step began, {query.readings} are needed"
         return _state(query, Verdict.INCONCLUSIVE, words, values, step)
@@ -97,6 +97,12 @@ def _news(values: Sequence[float]) -> Sequence[float]:
     together = sum((a - centre) * (b - centre) for a, b in pairwise(values))
     alike = min(max(together / spread, 0.0), 0.95)
     return values[:: max(1, math.floor((1 + alike) / (1 - alike)))]
+
+
+def _cadence(readings: Sequence[Reading]) -> float:
+    """Seconds from one reading to the next."""
+    between = (readings[-1].at - readings[0].at) / (len(readings) - 1) if len(readings) > 1 else 0.0
+    return max(between, SPACING)
 
 
 def _outside(query: Query, values: Sequence[float]) -> int:

@@ -25,6 +25,7 @@ class Glyphs:
     failed: str = "✖"
     active: str = "►"
     waiting: str = "○"
+    warning: str = "!"
     fork: str = "├─"
     corner: str = "└─"
     heavy: str = "━"

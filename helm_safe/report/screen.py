@@ -18,7 +18,8 @@ from typing import Any, NoReturn, TextIO, final
 
 from rich.text import Text
 
-from helm_safe.model.board import Board, fold, notable
+from helm_safe.model.board import Board
+from helm_safe.model.board_fold import fold, notable
 from helm_safe.model.events import Event, Level
 from helm_safe.ports import Clock
 from helm_safe.report.charset import glyphs_of, legible, one_cell, told_in

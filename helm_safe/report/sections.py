@@ -108,8 +108,14 @@ def stage(view: View, row: StageRow) -> Iterator[Text]:
     yield ends(joined(head, text(words, DIM if row.state == WAITING else "")), text(time, DIM), view.width)
     if row.state in (BEGUN, FAILED) and len(row.steps) > 1 and view.level < PASSED:
         yield from steps(view, row)
-    if row.state == BEGUN and view.board.said and view.level < PASSED:
+    if row.state == BEGUN and view.level < PASSED and said(view.board):
         yield cut(text(" " * (STAGE + 2) + view.board.said, DIM), view.width)
+
+
+def said(board: Board) -> str:
+    """The newest words of the stage, unless they say what the pods below show."""
+    shown = any(board.said.startswith(row.name) for row in board.workloads)
+    return "" if shown else board.said
 
 
 def summary(row: StageRow, *, short: bool) -> str:
@@ -120,7 +126,7 @@ def summary(row: StageRow, *, short: bool) -> str:
         return row.steps[0].words or row.steps[0].title
     if row.state == WAITING:
         return f"{len(row.steps)} steps"
-    at = next((n for n, step in enumerate(row.steps) if step.state in (BEGUN, FAILED)), len(row.steps) - 1)
+    at = next(n for n, step in enumerate(row.steps) if step.state != DONE)
     words = row.steps[at].words or row.steps[at].title
     return f"{at + 1} of {len(row.steps)}: {words}" if short else f"step {at + 1} of {len(row.steps)}"
 
@@ -271,7 +277,9 @@ def workload(view: View, row: WorkloadRow, pods: Sequence[PodRow], hidden: int) 
 
 
 def pod_line(view: View, pod: PodRow) -> Text:
-    state = DONE if pod.well else FAILED if pod.restarts or pod.note else BEGUN
+    mark = view.mark(DONE if pod.well else FAILED if pod.restarts else BEGUN)
+    if pod.note and not pod.restarts:
+        mark = text(view.glyphs.warning, WARN)
     restarts = f"{pod.restarts} restart" + ("s" if pod.restarts > 1 else "") if pod.restarts else ""
     words = ", ".join(filter(None, (pod.state, restarts, pod.note)))
-    return joined(view.mark(state), text(f" {pod.name}  "), text(words, DIM if pod.well else WARN))
+    return joined(mark, text(f" {pod.name}  "), text(words, DIM if pod.well else WARN))

@@ -47,8 +47,12 @@ class Turn(Exception):
 
 
 def nobody(_: Resolved) -> Answering:
-    """Queries of the user's have no answer here. Raises UsageError."""
-    raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
+    """Queries of the user's have no answer here."""
+
+    def refuse(_: Query) -> QueryProvider:
+        raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
+
+    return refuse
 
 
 @dataclass(frozen=True, slots=True)

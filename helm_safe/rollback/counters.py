@@ -11,8 +11,8 @@ from helm_safe.model.traffic import Backend, NoData, Sample, Window, joined, win
 from helm_safe.rollback.context import Run
 
 STILL = 30.0
-"""Seconds without a request, while users were there before, after which the counters are taken for dead: a monitoring
-system that scrapes every 15 or 30 seconds shows none in between."""
+"""Seconds without a request, while users were there before, after which the counters are taken for dead; twice the
+longest gap that was seen, where a monitoring system tells of requests more seldom."""
 EXPECTED = 10.0
 """Requests that should have come meanwhile: that none does by chance has a probability of 1 in 22,000."""
 
@@ -43,6 +43,7 @@ class Counters:
     _newest: Mapping[Backend, Sample] | None = None
     _began: float = 0.0
     _grown_at: float = 0.0
+    _gap: float = 0.0
 
     def begin(self) -> None:
         """The first sample; what was counted before it belongs to another step."""
@@ -51,7 +52,7 @@ class Counters:
 
     def look(self) -> None:
         """Add what came since the last look."""
-        self.windows = {}
+        self.windows, self.doubt = {}, ""
         after = self._read()
         if after is None:
             return
@@ -100,7 +101,8 @@ class Counters:
             self.notice(missing.message)
             return False
         if any(each.requests for each in parts.values()):
-            self._grown_at = self.run.world.clock.monotonic()
+            now = self.run.world.clock.monotonic()
+            self._gap, self._grown_at = max(self._gap, now - self._grown_at), now
         for name, part in parts.items():
             self._totals[name] = joined(self._totals[name], part) if name in self._totals else part
         return True
@@ -125,7 +127,7 @@ class Counters:
         """A scrape that died looks like no traffic: no data, not zero."""
         quiet = self.run.world.clock.monotonic() - self._grown_at
         rate = self.rate(self.trials)
-        if quiet < STILL or quiet * rate < EXPECTED:
+        if quiet < max(STILL, 2 * self._gap) or quiet * rate < EXPECTED:
             return ""
         came = f"while about {rate:.3g} requests/s came before"
         return f"the gateway's counters stand still for {quiet:.0f} s, {came}: that is no data, not a quiet hour"

@@ -24,7 +24,7 @@ from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.pods import PodWatch
-from helm_safe.rollback.queries import Asking
+from helm_safe.rollback.queries import Asking, queries_in
 from helm_safe.rollback.traffic import look
 from helm_safe.rollback.waiting import answer, begin_waiting
 from helm_safe.rollback.warmup import wanted_by, warm_up
@@ -37,6 +37,7 @@ SOONEST = 1 / 3
 """Share of the bake that also a clearly better version stays for: what is good and bad by turns must show it."""
 TESTS = 5  # of one pair at one look: the floors of errors and durations, errors beside, slow answers beside in two ways
 SILENCE = 20.0  # seconds after which a gate is told of even though its words are the same
+REMIND = 300.0  # the same while a person is waited for
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
 
 
@@ -58,6 +59,7 @@ class Gate:
     promoted: int = 0
     began: float = 0.0
     said: str = ""
+    noticed: str = ""
     told_at: float = 0.0
     asked: bool = False
     health: Health = field(default_factory=lambda: Health(Verdict.INCONCLUSIVE, "the pods were not looked at yet"))
@@ -66,7 +68,8 @@ class Gate:
 
     def __post_init__(self) -> None:
         trials = tuple(self._trials())
-        alpha = alpha_of(self._gates(), len(trials) * TESTS)
+        queries = queries_in(self.run.settings.resolved)
+        alpha = alpha_of(self._gates(), len(trials) * (TESTS + len(queries)))
         self.looks = {trial: Looks(alpha) for trial in trials}
         self.counters = Counters(self.run, trials, self.share, self._notice, self._anew)
         self.asking = Asking(self.run, trials, alpha, self.share == 100, self._kept("readings"))
@@ -133,6 +136,7 @@ class Gate:
         self.health = self.pods.look()
         if not self.blind:
             self.counters.look()
+            self.noticed = "" if self.counters.windows else self.noticed
         self._judge(last=False)
 
     def _judge(self, *, last: bool) -> None:
@@ -158,11 +162,9 @@ class Gate:
             return self._passed(f"{self._words()}; approved by {by}")
         if self._enough():
             return self._passed(self._words())
-        if self._starved():
-            decided = self._without_users()
-            if decided or self.asked:
-                return decided
-        return self._undecided() if self.waited > self.timeout else None
+        decided = self._without_users() if self._starved() else None
+        over = self.waited > self.timeout and not self.asked
+        return decided or (self._undecided() if over else None)
 
     def _verdict(self) -> Verdict:
         """Of all gates together; numbers that cannot be believed pass nobody."""
@@ -216,11 +218,9 @@ class Gate:
         self.asked = True
         begin_waiting(self.run, self.step, f"the gate at {self.share:g} % is passed without enough requests", None)
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
-        told = f"{words}. A person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, "
-        told += (
-            f"`abort` puts things back; until then {self.share:g} % of the users stay here, and the gates are watched"
-        )
-        self.run.tell(self.step.stage, told, Level.WARNING, **self._data())
+        told = f"a person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, `abort` stops"
+        waits = f"until then {self.share:g} % of the users stay here, and the gates are watched"
+        self.run.tell(self.step.stage, f"{words}; {told}; {waits}", Level.WARNING, **self._data())
 
     def _baseline(self, judged: str) -> Window | None:
         """The newest window of the same Service in an earlier step, else of the one that it was compared with."""
@@ -234,7 +234,7 @@ class Gate:
 
     def _tell(self) -> None:
         words, now = self._words(), self.run.world.clock.monotonic()
-        if words == self.said and now - self.told_at < SILENCE:
+        if words == self.said and now - self.told_at < (REMIND if self.asked else SILENCE):
             return
         self.said, self.told_at, data = words, now, self._data()
         left = f", {'about ' + span_words(data['eta']) + ' to go' if data['eta'] is not None else 'no end in sight'}"
@@ -245,7 +245,7 @@ class Gate:
         split = f"{self.share:g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
         told = [each.sentence for each in self.judgements] or ["without the gateway's numbers, as accepted"]
         told += [each.sentence for each in self.metrics]
-        without = self.run.plan.settings.get("left out", [])
+        without = self.run.plan.settings.get("unanswered", [])
         told += [f"without {', '.join(without)}, as accepted"] if without else []
         return "; ".join([split, *([self.counters.doubt] if self.counters.doubt else []), *told])
 
@@ -302,8 +302,8 @@ class Gate:
         return failed(f"{words}; no data is never a pass")
 
     def _notice(self, words: str) -> None:
-        if words != self.said:
-            self.said = words
+        if words != self.noticed:
+            self.noticed = words
             self.run.tell(self.step.stage, f"no numbers from the gateway: {words}", Level.WARNING)
 
     def _anew(self) -> None:

@@ -213,6 +213,6 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
         "charted": sorted(str(ref) for ref in snapshot.change.target.objects if ref.kind.endswith("Route")),
         "isolated": scene.isolated,
         "rate": scene.rate,
-        "left out": left_out(findings),
+        "unanswered": left_out(findings),
         "blind": any(each.check == ACCEPTED and each.status is Status.WAIVED for each in findings),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,8 @@ from helm_safe.model.queries import Query, Unanswered
 from helm_safe.model.readings import gathered, judge_readings, thinned
 from helm_safe.model.revisions import Release
 from helm_safe.model.traffic import NoData, Reading
-from helm_safe.rollback.context import Run, World
+from helm_safe.ports import Clock
+from helm_safe.rollback.context import Answering, Run, World
 from helm_safe.rollback.counters import Trial
 
 ACCEPTED = "GATE-002"  # who accepts it goes without the queries that had no answer
@@ -24,6 +25,8 @@ BACK = timedelta(minutes=10)
 """How far back is asked: systems that collect in minutes have had time for an answer."""
 STALE = 120.0
 """Seconds without a new reading after which a series is taken for dead."""
+EVERY = 8.0
+"""Seconds between two times that a series is asked for: hosted systems bound the calls of an hour."""
 KEPT = 60  # readings per series that the next step gets as its baseline
 
 
@@ -34,10 +37,10 @@ def queries_in(settings: Resolved) -> list[Query]:
 
 def untold(world: World, release: Release, settings: Resolved, services: Sequence[str]) -> tuple[Unanswered, ...]:
     """Ask every query once, for the Services that are live now; what had no usable answer, with what was said."""
-    found = []
+    opened, found = world.queries(settings), []
     for query in queries_in(settings) if services else ():
         for service in services if query.by_service else services[:1]:
-            error = _trouble(world, release, settings, query, service)
+            error = _trouble(opened, world.clock, release, query, service)
             if error:
                 provider = query.provider or str(settings.value("metrics.provider"))
                 found.append(Unanswered(query.name, provider, error.message, error.next_step))
@@ -45,20 +48,20 @@ def untold(world: World, release: Release, settings: Resolved, services: Sequenc
     return tuple(found)
 
 
-def _trouble(world: World, release: Release, settings: Resolved, query: Query, service: str) -> HelmSafeError | None:
+def _trouble(opened: Answering, clock: Clock, release: Release, query: Query, service: str) -> HelmSafeError | None:
     """Why the query has no usable answer, None where it has one."""
     try:
-        found = _series(world, release, settings, query, service)
+        found = _series(opened, clock, release, query, service)
     except (NoData, UsageError) as error:
         return error
     return None if found else NoData("no reading in the last ten minutes", "See that the metric is named rightly.")
 
 
-def _series(world: World, release: Release, settings: Resolved, query: Query, service: str) -> Sequence[Reading]:
+def _series(opened: Answering, clock: Clock, release: Release, query: Query, service: str) -> Sequence[Reading]:
     """The readings of the last minutes. Raises NoData and UsageError."""
     text = query.filled({"service": service, "namespace": release.namespace, "release": release.name})
-    now = world.clock.now()
-    return world.queries(settings)(query).series(text, now - BACK, now)
+    now = clock.now()
+    return opened(query).series(text, now - BACK, now)
 
 
 Asked = tuple[str, str]
@@ -81,12 +84,15 @@ class Asking:
     _marks: dict[Asked, float] = field(default_factory=dict)
     _moved: dict[Asked, float] = field(default_factory=dict)
     _looks: dict[Asked, Looks] = field(default_factory=dict)
-    _open: Callable[[Query], Any] | None = None
+    _answers: dict[Asked, tuple[float, list[Reading] | str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._opened = self.run.world.queries(self.run.settings.resolved)
 
     @property
     def queries(self) -> list[Query]:
         """Those of the policy, without the ones that were accepted as unanswered."""
-        left_out = self.run.plan.settings.get("left out", [])
+        left_out = self.run.plan.settings.get("unanswered", [])
         return [each for each in queries_in(self.run.settings.resolved) if each.name not in left_out]
 
     def begin(self) -> None:
@@ -153,11 +159,16 @@ class Asking:
         return f"no new reading for {quiet:.0f} s" if quiet > max(STALE, query.window) else after
 
     def _ask(self, query: Query, service: str) -> list[Reading] | str:
-        run = self.run
-        try:
-            return list(_series(run.world, run.release, run.settings.resolved, query, service))
-        except (NoData, UsageError) as error:
-            return error.message
+        """What is said now, or was a moment ago."""
+        run, now = self.run, self.run.world.clock.monotonic()
+        asked, answer = self._answers.get((query.name, service), (-EVERY, "not asked yet"))
+        if now - asked >= EVERY:
+            try:
+                answer = list(_series(self._opened, run.world.clock, run.release, query, service))
+            except (NoData, UsageError) as error:
+                answer = error.message
+            self._answers[query.name, service] = now, answer
+        return answer
 
 
 def left_out(findings: Iterable[Any]) -> list[str]:

@@ -95,9 +95,7 @@ def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
         names = ", ".join(f"Deployment/{each.standby}" for each in scene.snapshot.staging.staged)
         number = scene.snapshot.change.target.number
         yield Step("standby", Stage.STANDBY, "standby", f"bring up revision {number} beside the current one as {names}")
-        yield Step(
-            "ready", Stage.STANDBY, "ready", "wait until its pods are up, and warm them up with requests of our own"
-        )
+        yield Step("ready", Stage.STANDBY, "ready", f"wait until its pods are up, and {_warming('them', scene)}")
         yield from _shift(scene)
         yield Step("join", Stage.COMMIT, "join", "let the standby's pods serve the release's own Services too")
         yield _drain(scene)
@@ -153,7 +151,7 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         "warm",
         Stage.WATCH,
         "warm",
-        "warm the restored pods up with requests of our own",
+        _warming("the restored pods", scene),
         {"workloads": scene.workloads},
     )
     if strategy == "express":
@@ -279,3 +277,8 @@ def _refs(objects: list[Object]) -> Iterator[ObjectRef]:
 
 def _identity(ref: ObjectRef) -> tuple[str, str, str]:
     return ref.group, ref.kind, ref.name
+
+
+def _warming(whom: str, scene: Scene) -> str:
+    off = not scene.settings.resolved.value("warm-up.least")
+    return f"do not warm {whom} up (warm-up.least: 0)" if off else f"warm {whom} up with requests of our own"

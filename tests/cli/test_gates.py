@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from helm_safe.cli.gates import metrics_of, queries_of
+from helm_safe.cli.rbac import of_metrics
 from helm_safe.metrics import BUILTIN, QUERIES
 from helm_safe.metrics.counted import CountedMetrics
 from helm_safe.metrics.kubernetes import KubernetesQueries
@@ -125,3 +126,17 @@ def test_a_name_of_nobody() -> None:
     with pytest.raises(UsageError, match="no provider of queries named 'datadgo'") as raised:
         answers(Query("q", "x", provider="datadgo"))
     assert "datadog" in raised.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("told", "asked"),
+    [
+        ({"url": "service/monitoring/prom:9090"}, [("get", "services/proxy", "monitoring")]),
+        ({"scrape__namespace": "edge"}, [("list", "pods/", "edge"), ("get", "pods/proxy", "edge")]),
+        ({"scrape__namespace": "edge", **URL}, []),
+        ({}, []),
+    ],
+)
+def test_a_role_for_whoever_tells_the_numbers(told: dict[str, Any], asked: list[tuple[str, str, str]]) -> None:
+    needed = of_metrics(settled(**told))
+    assert [(each.verb, f"{each.resource.plural}/{each.subresource}", each.namespace) for each in needed] == asked

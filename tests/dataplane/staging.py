@@ -211,8 +211,9 @@ class Gate:
 
 
 def step_of(event: dict[str, Any]) -> str:
-    """The step that the event says to be done, "" for other events."""
-    return str(event.get("data", {}).get("step", ""))
+    """The step that the event says to be done, also badly; "" for other events."""
+    data = event.get("data", {})
+    return str(data.get("step", "")) if data.get("state") in ("done", "failed") else ""
 
 
 def after(step: str) -> Moment:

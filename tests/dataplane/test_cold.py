@@ -1,6 +1,6 @@
 """Users who meet a cold pod: none with warm-up, some without, side by side under the same load.
 
-About 60 s. The pods fail their first requests, and their readiness probe does not know it.
+About 80 s. The pods fail their first requests, and their readiness probe does not know it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from helm_safe.sandbox.cluster import Sandbox
-from tests.dataplane.staging import POLICY, SHORT, Case, Player, Story
+from tests.dataplane.staging import POLICY, Case, Player, Story
 
 pytestmark = pytest.mark.dataplane
 TARGET = "1-cold"
-COLD = ("config.SANDBOX_COLD_REQUESTS=1_5", "config.SANDBOX_COLD_LATENCY=400ms", "autoscaling.minReplicas=2")
+COLD = ("config.SANDBOX_COLD_REQUESTS=1_0", "config.SANDBOX_COLD_LATENCY=300ms", "autoscaling.minReplicas=2")
 """An underscore, or Helm would make a number of what a ConfigMap takes as text only."""
 OFF = POLICY + "    least: 0\n"
 RATE = 30.0
@@ -44,7 +44,7 @@ def rolled_back(player: Player) -> tuple[Story, int, int]:
     player.await_route()
     with player.load(RATE) as load:
         time.sleep(1)
-        story = player.play(*SHORT)
+        story = player.play("--steps", "100", "--bake", "1s")
         time.sleep(1)
     requests = load.requests()
     return story, len(requests), sum(each.failed for each in requests)

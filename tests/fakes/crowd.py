@@ -69,7 +69,7 @@ class Crowd(Gateway):
         self.durations: dict[Backend, list[int]] = {}
         self.since: dict[Backend, float] = {}
 
-    def sample(self, backends: Sequence[Backend]) -> Mapping[Backend, Sample]:
+    def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
         if self.mute:
             raise NoData("nobody answers")
         found = {backend: self._sample(backend) for backend in backends}

@@ -16,6 +16,7 @@ SERIES: tuple[str, ...] = ("gateway-0",)
 class Gateway:
     """helm_safe.ports.MetricProvider. rate: requests per second over each rule of each route, split without chance.
 
+    interval: seconds between the looks of whoever keeps the counters, 0 for counters read from the gateway itself.
     stranded: requests that met a Service without a ready pod. failed: those and the ones that a pod answered badly.
     """
 
@@ -26,6 +27,8 @@ class Gateway:
         self.requests: dict[Backend, float] = {}
         self.errors: dict[Backend, float] = {}
         self.stranded = 0.0
+        self.interval = 0.0
+        self._kept: list[tuple[float, dict[Backend, float], dict[Backend, float]]] = [(0.0, {}, {})]
 
     @property
     def failed(self) -> float:
@@ -37,9 +40,14 @@ class Gateway:
             if key[1] == "HTTPRoute":
                 for rule in sequence(route, "spec", "rules"):
                     self._serve(route, sequence(rule, "backendRefs"), seconds * self.rate)
+        if self.interval and self.controllers.passed - self._kept[-1][0] >= self.interval:
+            self._kept.append((self.controllers.passed, dict(self.requests), dict(self.errors)))
 
     def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
-        return {backend: self._sample(backend) for backend in backends}
+        at, requests, errors = self.controllers.passed, self.requests, self.errors
+        if self.interval:
+            at, requests, errors = next(each for each in reversed(self._kept) if each[0] <= max(at - ago, 0.0))
+        return {backend: _sample(at, requests.get(backend), errors.get(backend, 0.0)) for backend in backends}
 
     def _serve(self, route: Object, refs: list[Object], requests: float) -> None:
         whole = sum(weight_of(ref) for ref in refs)
@@ -54,10 +62,9 @@ class Gateway:
         self.requests[backend] = self.requests.get(backend, 0.0) + requests
         self.errors[backend] = self.errors.get(backend, 0.0) + requests * bad
 
-    def _sample(self, backend: Backend) -> Sample:
-        at = self.controllers.passed
-        if backend not in self.requests:
-            return Sample(at, frozenset(SERIES))
-        requests, errors = self.requests[backend], self.errors[backend]
-        durations = {(SERIES, bound): requests - errors for bound in BUCKETS}
-        return Sample(at, frozenset(SERIES), {SERIES: requests}, {SERIES: errors}, durations)
+
+def _sample(at: float, requests: float | None, errors: float) -> Sample:
+    if requests is None:
+        return Sample(at, frozenset(SERIES))
+    durations = {(SERIES, bound): requests - errors for bound in BUCKETS}
+    return Sample(at, frozenset(SERIES), {SERIES: requests}, {SERIES: errors}, durations)

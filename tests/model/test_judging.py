@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from fractions import Fraction
+from functools import reduce
 from math import comb
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from helm_safe.model.judging import Floors, decision_words, judge, time_to_decision
 from helm_safe.model.machine import Verdict
 from helm_safe.model.proportions import binomial_tail, fisher_tail
-from helm_safe.model.traffic import Window
+from helm_safe.model.traffic import Window, joined
 
 FLOORS = Floors()
 BOUNDS = (0.1, 0.3, 1.2, 5.0, math.inf)
@@ -161,10 +163,50 @@ def test_latency_floor(counts: tuple[float, ...], verdict: Verdict) -> None:
 
 def test_numbers_are_plain_json_numbers() -> None:
     """Above the last bound no number is known."""
-    found = judge(served(200, 0, 0, 0, 0, 0, 200), served(200), FLOORS).numbers
-    assert found["canary_p95"] is None
-    assert found["other_p95"] == pytest.approx(0.095)
-    assert "above 5 s" in judge(served(200, 0, 0, 0, 0, 0, 200), served(200), FLOORS).sentence
+    found = judge(served(200, 0, 0, 0, 0, 0, 200), served(200), FLOORS)
+    success, latency = (each.to_json() for each in found.gates)
+    assert latency["value"] is None
+    assert "above 5 s" in latency["sentence"]
+    assert (success["value"], success["threshold"], success["samples"], success["unit"]) == (1.0, 0.99, 200, "share")
+    json.dumps([success, latency], allow_nan=False)
+
+
+def test_the_time_to_a_decision_is_what_is_missing_at_this_rate() -> None:
+    """50 of 75 requests in 60 s; with errors as many as make them few enough."""
+    assert judge(served(50), served(500), FLOORS).gates[0].eta == pytest.approx(30)
+    assert judge(served(100, 2), served(500), FLOORS).gates[0].eta == pytest.approx(60)
+    assert judge(served(0), served(500), FLOORS).gates[0].eta is None
+
+
+def test_a_p95_that_nobody_measured_is_no_pass() -> None:
+    """The gateway counts requests and no durations: without a floor that is enough."""
+    counted = Window(200, 0, (), 60.0)
+    assert judge(counted, counted, Floors(p95=1.0)).verdict is Verdict.INCONCLUSIVE
+    assert judge(counted, counted, FLOORS).verdict is Verdict.PASS
+
+
+def test_slower_all_in_all_fails() -> None:
+    """Three of four answers are in a higher bucket, none takes very long; a tenth more is not told apart."""
+    found = judge(served(200, 0, 50, 150), served(2000, 0, 1760, 240), FLOORS)
+    assert found.verdict is Verdict.FAIL
+    assert "half of the answers take" in found.sentence
+    assert judge(served(200, 0, 168, 32), served(2000, 0, 1760, 240), FLOORS).verdict is Verdict.PASS
+
+
+def test_where_a_test_is_not_due_nothing_fails() -> None:
+    """Nor does what would fail pass."""
+    assert judge(served(200, 100), served(2000), FLOORS, alpha=0.0).verdict is Verdict.INCONCLUSIVE
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=5))
+def test_windows_add_up(parts: list[tuple[int, int]]) -> None:
+    """Look by look it is the same as at once, also where a part has no buckets."""
+    windows = [served(a + b, 0, a, b) if a + b else Window(0, 0, (), 4.0) for a, b in parts]
+    total = reduce(joined, windows)
+    whole = served(sum(map(sum, parts)), 0, sum(a for a, _ in parts), sum(b for _, b in parts))
+    assert total.requests == whole.requests
+    assert total.seconds == sum(each.seconds for each in windows)
+    assert not total.requests or total.buckets == whole.buckets
 
 
 @given(st.integers(0, 2000), st.integers(0, 2000), st.integers(0, 2000), st.integers(0, 2000))

@@ -14,6 +14,7 @@ import pytest
 
 from helm_safe.journal.lease import leave_request
 from helm_safe.model import board
+from helm_safe.model.board_fold import fold
 from helm_safe.model.errors import HelmSafeError
 from helm_safe.model.events import Event, Level
 from helm_safe.report.live import JsonLinesReporter, TextReporter
@@ -54,7 +55,7 @@ def test_a_whole_run(tmp_path: Path, name: str) -> None:
     kinds = valid(events)
     assert kinds.count("plan") == kinds.count("end") == 1
     assert kinds[-1] == "end"
-    shown = board.fold(events)
+    shown = fold(events)
     assert {step.state for step in shown.steps} == {board.DONE}
     assert shown.end == "SUCCEEDED"
     assert shown.remaining(events[-1].at) == 0
@@ -70,7 +71,7 @@ def test_a_run_whose_gate_fails(tmp_path: Path) -> None:
     """What was still to come is gone from the tree, the way out is in it."""
     events = told(simple(tmp_path, one=POLITE))
     valid(events)
-    shown = board.fold(events)
+    shown = fold(events)
     assert shown.end == "FAILED"
     assert [step.id for step in shown.steps if step.state == board.FAILED] == ["shift 10"]
     assert not [step.id for step in shown.steps if step.state == board.WAITING]
@@ -85,16 +86,16 @@ def test_a_run_that_is_paused_and_goes_on(tmp_path: Path) -> None:
     kinds = valid(events)
     assert kinds.count("paused") == 1
     until = kinds.index("paused") + 1
-    assert board.fold(events[:until]).paused
-    assert not board.fold(events).paused
-    assert board.fold(events).end == "SUCCEEDED"
+    assert fold(events[:until]).paused
+    assert not fold(events).paused
+    assert fold(events).end == "SUCCEEDED"
 
 
 def test_a_run_that_waits_for_approval(tmp_path: Path) -> None:
     made = simple(tmp_path)
     events = told(made, **{"pause-at": "10", "approval.timeout": "60s"})
     kinds = valid(events)
-    waits = board.fold(events[: kinds.index("waiting") + 1])
+    waits = fold(events[: kinds.index("waiting") + 1])
     assert waits.waiting
     assert waits.waiting.what
     assert waits.active
@@ -108,7 +109,7 @@ def test_an_isolation(tmp_path: Path) -> None:
     made = known_good(tmp_path, "ssa")
     isolate(made.world, RELEASE, "", settings(), lambda _: True)
     valid(events_of(made))
-    assert board.fold(events_of(made)).end == "SUCCEEDED"
+    assert fold(events_of(made)).end == "SUCCEEDED"
 
 
 @pytest.mark.parametrize("moment", story.MOMENTS, ids=lambda moment: moment.__name__)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helm_safe.model import board
+from helm_safe.model.board_fold import KEPT, fold
 from helm_safe.model.events import Event, Level
 from helm_safe.report.cells import bar, clock, columns, name_of, text
 from helm_safe.report.charset import Glyphs, glyphs_of, legible, one_cell
@@ -21,7 +22,7 @@ BAR = Glyphs()
 
 
 def drawn(events: list[Event], columns: int = 80, rows: int = 40) -> list[str]:
-    made = Frame(board.fold(events), events[-1].at if events else story.START, keys=(("p", "pause"),))
+    made = Frame(fold(events), events[-1].at if events else story.START, keys=(("p", "pause"),))
     return [line.plain for line in made.lines(columns, rows)]
 
 
@@ -31,19 +32,19 @@ def drawn(events: list[Event], columns: int = 80, rows: int = 40) -> list[str]:
 @given(st.lists(st.sampled_from(EVENTS), max_size=30))
 def test_any_events_in_any_order_make_a_board(events: list[Event]) -> None:
     """A board can be begun anywhere: what is not known is empty."""
-    shown = board.fold(events)
+    shown = fold(events)
     now = story.START + timedelta(minutes=2)
     assert shown.elapsed(now) >= 0
     assert shown.remaining(now) >= 0
-    assert len(shown.lines) <= board.KEPT
-    assert board.fold(events[1:], board.fold(events[:1])) == shown
+    assert len(shown.lines) <= KEPT
+    assert fold(events[1:], fold(events[:1])) == shown
     drawn(events)
 
 
 def test_expected_times_count_down() -> None:
     """What is left shrinks as the run goes on, and is nothing in the end."""
     events = story.success().events
-    left = [board.fold(events[: at + 1]).remaining(event.at) for at, event in enumerate(events)]
+    left = [fold(events[: at + 1]).remaining(event.at) for at, event in enumerate(events)]
     assert left[0] > 250
     assert left[-1] == 0
     assert all(after <= before + 40 for before, after in pairwise(left))
@@ -51,7 +52,7 @@ def test_expected_times_count_down() -> None:
 
 def test_the_eta_of_a_gate_counts_down_between_its_looks() -> None:
     told = story.shifting()
-    shown, look = board.fold(told.events), told.events[-1]
+    shown, look = fold(told.events), told.events[-1]
     assert shown.gate
     assert [shown.left(look.at + timedelta(seconds=each)) for each in (0, 4, 60)] == [10, 6, 0]
 
@@ -61,12 +62,12 @@ def test_actual_shares_belong_to_those_that_are_judged() -> None:
     told = story.Story()
     told.plan()
     story.share(told, 10, direction="return", last=False)
-    shares = {row.name: (row.wanted, row.actual) for row in board.fold(told.events).shares}
+    shares = {row.name: (row.wanted, row.actual) for row in fold(told.events).shares}
     assert shares == {story.NAME: (10, pytest.approx(10)), story.BESIDE: (90, pytest.approx(90))}
 
 
 def test_a_way_out_replaces_what_was_still_to_come() -> None:
-    shown = board.fold(story.failing().events)
+    shown = fold(story.failing().events)
     assert [(step.id, step.state) for step in shown.steps if step.stage in ("SHIFT", "CLEANUP")] == [
         ("shift 1", "done"), ("shift 10", "failed"), ("undo routes", "begun"), ("undo standby", "waiting"),
     ]  # fmt: skip
@@ -78,7 +79,7 @@ def test_a_run_that_goes_on_knows_what_was_done() -> None:
     told.plan()
     first = told.events[0]
     again = Event(first.at, "PLAN", Level.INFO, "goes on", {**first.data, "done": ["autopsy", "hold"]})
-    shown = board.fold([again])
+    shown = fold([again])
     assert [step.id for step in shown.steps if step.state == board.DONE] == ["autopsy", "hold"]
     assert shown.upcoming
     assert shown.upcoming.id == "standby"
@@ -90,7 +91,7 @@ def test_a_run_that_goes_on_knows_what_was_done() -> None:
 @pytest.mark.parametrize("moment", story.MOMENTS, ids=lambda moment: moment.__name__)
 def test_it_fits_everywhere(moment: story.Story) -> None:
     told = moment()  # type: ignore[operator]
-    made = Frame(board.fold(told.events), told.now, keys=(("p", "pause"), ("a", "abort")), command="abort " * 20)
+    made = Frame(fold(told.events), told.now, keys=(("p", "pause"), ("a", "abort")), command="abort " * 20)
     for wide in (1, 10, 39, 80, 81, 139, 140, 400):
         for high in (1, 2, 10, 18, 23, 24, 60):
             lines = made.lines(wide, high)

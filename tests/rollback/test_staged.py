@@ -17,6 +17,7 @@ from helm_safe.model.policy import Resolved
 from helm_safe.model.resources import DEPLOYMENTS
 from helm_safe.model.traffic import Backend
 from helm_safe.rollback import control
+from helm_safe.rollback.gauge import Gauge
 from helm_safe.rollback.isolation import isolate
 from helm_safe.rollback.prepare import prepare
 from tests.fakes.cluster import SERVED
@@ -72,7 +73,45 @@ def failures_from_now_on(made: Shop) -> float:
     return made.gateway.failed - before
 
 
+def let_pass(made: Shop, seconds: int) -> None:
+    for _ in range(seconds):
+        made.clock.sleep(1)
+
+
 # --- whole runs ---
+
+
+@pytest.mark.parametrize("interval", [15.0, 60.0])
+def test_numbers_that_lag_are_waited_for(tmp_path: Path, interval: float) -> None:
+    """A Prometheus looks now and then: a step begins to count with the first look after its weights were written."""
+    made = PLAIN.build(tmp_path, "ssa")
+    made.gateway.interval = interval
+    let_pass(made, 130)
+    begin(made, timeout="900s")
+    assert_restored(made, PLAIN)
+    gates = [each for step, each in progress_of(made).done.items() if "waited" in each]
+    assert gates
+    assert all(each["waited"] > interval for each in gates)
+    assert all(abs(each["actual"] - each["wanted"]) < 2 for each in gates), "windows began before the weights moved"
+
+
+def test_a_plan_sees_the_past_where_it_is_kept(tmp_path: Path) -> None:
+    """Two looks in a row would meet the same numbers, and tell a service without users."""
+    made = PLAIN.build(tmp_path, "ssa")
+    made.gateway.interval = 15.0
+    let_pass(made, 130)
+    gauge = Gauge(made.world, NAMESPACE, [NAME], settings())
+    gauge.close()
+    assert gauge.blind == ""
+    assert gauge.rate([NAME]) == pytest.approx(made.gateway.rate, rel=0.01)
+
+
+def test_numbers_that_stand_still_are_no_reason_to_call_a_plan_blind(tmp_path: Path) -> None:
+    made = PLAIN.build(tmp_path, "ssa")
+    made.gateway.interval = 1000.0
+    gauge = Gauge(made.world, NAMESPACE, [NAME], settings())
+    gauge.close()
+    assert (gauge.blind, gauge.windows) == ("", {})
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from helm_safe.ports import Proxied
 from helm_safe.rollback.warmup import BUDGET, Warmed, WarmUp, warm_up
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
+from tests.rollback.scenes import begin, charted
 
 DEFAULTS = WarmUp()
 PROBE = {"readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}}}
@@ -158,6 +160,13 @@ def test_it_can_be_stopped() -> None:
     found = warm_up(cluster, FakeClock(), [pod()], WarmUp(), stop=lambda: len(server.asked) >= 8)
     assert found.verdict is Verdict.INCONCLUSIVE
     assert 8 <= len(server.asked) <= 16
+
+
+def test_a_plan_without_warm_up_says_so(tmp_path: Path) -> None:
+    plan = begin(charted(tmp_path, "ssa"), **{"warm-up.least": "0"}).plan
+    titles = [step.title for step in plan.steps if step.id in ("ready", "warm")]
+    assert len(titles) == 2
+    assert all("do not warm" in title and "warm-up.least: 0" in title for title in titles)
 
 
 # --- bounds ---

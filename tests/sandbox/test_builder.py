@@ -71,6 +71,21 @@ def test_two_builds_at_once_do_the_work_once(tmp_path: Path, go: Path) -> None:
     assert any("another build is under way" in line for line in said)
 
 
+def test_a_program_apart_has_its_own_module_and_folder(
+    tmp_path: Path, go: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its versions move nothing of the others; it may be built by its name alone."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    builder = Builder.apart("prometheus", go=go)
+    builder.ensure(["prometheus"])
+    assert builder.path("prometheus").parent.parent.name.startswith("prometheus-0.316.0-")
+    assert builder.folder != Builder(go=go).folder
+    (call,) = builds(tmp_path)
+    assert "-tags remove_all_sd,enable_kubernetes_sd,enable_file_sd" in call
+    assert call.endswith("github.com/prometheus/prometheus/cmd/prometheus")
+    assert Programs(builder=Builder(tmp_path / "other", go=go)).built("prometheus") == builder.path("prometheus")
+
+
 def test_the_key_follows_the_sources(tmp_path: Path) -> None:
     """Other pins, another folder."""
     for name in cache.SOURCES:

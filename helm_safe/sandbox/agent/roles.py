@@ -48,7 +48,7 @@ class Behaviour:
 
     exit_after: None runs for ever. shutdown: seconds for which it goes on answering after SIGTERM.
     cold_requests: requests that must be served before it is warm, besides cold_seconds.
-    cpu_per_request: of one processor core.
+    cpu_per_request: of one processor core. turns: BROKEN serves rightly for so long, then fails its share, by turns.
     """
 
     role: Role = Role.GOOD
@@ -65,6 +65,7 @@ class Behaviour:
     cpu_per_request: float = 0.001
     exec_fails: bool = False
     log_line: str = ""
+    turns: float = 0.0
 
     @property
     def serves(self) -> bool:
@@ -135,6 +136,7 @@ def _build(role: Role, given: Mapping[str, str], *, init: bool) -> Behaviour:
         cpu_per_request=_first(seconds(given, "cpu-per-request"), 0.001),
         exec_fails=given.get("exec") in ("fail", "failure", "false"),
         log_line=given.get("log-line", ""),
+        turns=seconds(given, "turns") or 0.0,
     )
 
 

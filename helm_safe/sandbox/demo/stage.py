@@ -62,7 +62,12 @@ class Load:
 
 
 class Stage:
-    """One namespace of a sandbox with the release `checkout-api`; major: which Helm plays."""
+    """One namespace of a sandbox with the release `checkout-api`; major: which Helm plays.
+
+    entrance: the loopback address, inside of the sandbox's own network, at which users come in.
+    """
+
+    entrance = "127.0.0.1"
 
     def __init__(self, sandbox: Sandbox, major: int, namespace: str) -> None:
         self.sandbox = sandbox
@@ -76,6 +81,10 @@ class Stage:
     @property
     def host(self) -> str:
         return f"{RELEASE}.{self.namespace}.example"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.entrance}:{self.sandbox.spec.ports.gateway}/"
 
     def call(self, *command: str | Path, fails: bool = False, feed: str | None = None) -> Done:
         """Run a program against the sandbox. Raises RunFailed with its last words, unless `fails` allows it."""
@@ -111,8 +120,7 @@ class Stage:
 
     def await_route(self) -> None:
         """Wait until the gateway answers for the release's host: routes and endpoints reach it with a delay."""
-        url = f"http://127.0.0.1:{self.sandbox.spec.ports.gateway}/"
-        probe = [sys.executable, "-m", "helm_safe.sandbox.demo.load", "--url", url, "--host", self.host]
+        probe = [sys.executable, "-m", "helm_safe.sandbox.demo.load", "--url", self.url, "--host", self.host]
         deadline = time.monotonic() + PATIENCE
         out = self._file()
         while time.monotonic() < deadline:
@@ -125,8 +133,8 @@ class Stage:
     @contextmanager
     def load(self, rate: float = 40.0, seconds: float = 240.0) -> Iterator[Load]:
         """Real requests through the gateway, from inside the sandbox's own network, until the block is left."""
-        url, out = f"http://127.0.0.1:{self.sandbox.spec.ports.gateway}/", self._file()
-        command = [sys.executable, "-m", "helm_safe.sandbox.demo.load", "--url", url, "--host", self.host]
+        out = self._file()
+        command = [sys.executable, "-m", "helm_safe.sandbox.demo.load", "--url", self.url, "--host", self.host]
         command += ["--rate", str(rate), "--seconds", str(seconds), "--out", str(out)]
         process = subprocess.Popen(
             self.sandbox.inside(command), env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True

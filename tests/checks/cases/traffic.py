@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from helm_safe.core.objects import ObjectRef
+from helm_safe.model.queries import Unanswered
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import Door, Staged, Staging
@@ -38,3 +39,24 @@ def a_gateway_that_answers() -> Snapshot:
 @quiet("GATE-001")
 def nothing_staged_needs_no_numbers() -> Snapshot:
     return world([deployment()]).snapshot(blind="no running pod of Traefik publishes metrics")
+
+
+MISNAMED = Unanswered(
+    "queue", "prometheus", "no reading in the last ten minutes", "See that the metric is named rightly."
+)
+
+
+@fires("GATE-002", object="Query/queue", says="'queue' has no usable answer from prometheus")
+def a_query_that_nobody_answers() -> Snapshot:
+    return world([deployment()]).snapshot(staging=STAGING, unanswered=(MISNAMED,))
+
+
+@quiet("GATE-002")
+def queries_that_are_answered() -> Snapshot:
+    return world([deployment()]).snapshot(staging=STAGING)
+
+
+@quiet("GATE-002")
+def the_native_strategy_asks_nobody() -> Snapshot:
+    settings = Settings(strategy="native")
+    return world([deployment()]).snapshot(staging=STAGING, unanswered=(MISNAMED,), settings=settings)

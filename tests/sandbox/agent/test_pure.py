@@ -152,6 +152,12 @@ def test_cold_requests_warm_it_up():
     assert found[0].delay == 0.2
 
 
+def test_a_broken_process_serves_and_fails_by_turns():
+    own = answering("a:1-broken", turns="20s")
+    found = [own.answer("GET", "/pay", now).status for now in (100, 119.9, 120, 139.9, 140, 160)]
+    assert found == [200, 200, 500, 500, 200, 500]
+
+
 def test_ready_after_holds_every_health_endpoint_back():
     late = answering("a:1", ready_after="5s")
     assert [late.answer("GET", path, 104).status for path in ("/healthz", "/ready", "/pay")] == [503, 503, 200]
