@@ -7,14 +7,17 @@ the time on the clock.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryFile
+from tempfile import NamedTemporaryFile, TemporaryDirectory, TemporaryFile
 from textwrap import dedent
 from typing import NamedTuple
+
+from helm_safe.core.yamlio import load
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "krm_fn"]
@@ -75,6 +78,24 @@ def best(command: list[str], text: bytes, runs: int) -> Run:
     return min((run(command, text) for _ in range(runs)), key=lambda each: each.cpu)
 
 
+def kyaml_row() -> list[tuple[str, float, float, str]]:
+    """Our time as a share of that of the same injection in Go; nothing where there is no Go."""
+    go = shutil.which("go")
+    if go is None:
+        print("--  kyaml: no Go here, not compared")
+        return []
+    with TemporaryDirectory() as folder:
+        program = f"{folder}/kyaml"
+        subprocess.run([go, "build", "-o", program, "."], cwd=Path(__file__).parent / "kyaml", check=True)
+        text = resource_list(1000)
+        pairs = [(run(COMMAND, text), run([program], text)) for _ in range(5)]
+    ours, theirs = (min(each, key=lambda run: run.wall) for each in zip(*pairs, strict=True))
+    if load(ours.output.decode())["items"] != load(theirs.output.decode())["items"]:
+        sys.exit("the kyaml function gives other objects")
+    name = f"1,000 Deployments, share of kyaml's {theirs.wall:.2f} s and {theirs.peak:.0f} MB"
+    return [(name, ours.wall / theirs.wall, 0.4, "")]
+
+
 def main() -> int:
     bare, one = best(BARE, b"", 20), best(COMMAND, resource_list(1), 20)
     if one.output.count(b"startupProbe:") != 1:
@@ -86,6 +107,7 @@ def main() -> int:
         stream = "".join(f"---\n  {each[2:]}" for each in _items(1000)).encode()
         filtered = best([*COMMAND, "filter", "-c", config.name], stream, 5)
     rows = [
+        *kyaml_row(),
         (
             f"one Deployment (bare Python {bare.cpu * 1000:.0f} ms, wall {one.wall * 1000:.0f})",
             one.cpu * 1000,

@@ -35,7 +35,7 @@ CONTAINERS: dict[str, Any] = {
 
 def selects_item(select: Mapping[str, Any], item: Item) -> bool:
     """Whether an object is meant. What is not said matches everything."""
-    return (
+    return not select or (
         matches(select.get("kinds"), item.kind)
         and matches(select.get("names"), item.name)
         and matches(select.get("namespaces"), item.namespace)

@@ -12,6 +12,7 @@ import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+SIZED = 'stty cols "$1" rows "$2"; shift 2; exec "$@"'  # from its first moment on, not only from its first word
 MOVES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
@@ -31,8 +32,10 @@ def show(command: list[str], env: Mapping[str, str]) -> subprocess.CompletedProc
         said.extend(data)
         return data
 
+    columns, rows = os.get_terminal_size(sys.stdout.fileno())
     with _environment(env):
-        code = os.waitstatus_to_exitcode(pty.spawn(command, read))
+        status = pty.spawn(["sh", "-c", SIZED, "sh", str(columns), str(rows), *command], read)
+    code = os.waitstatus_to_exitcode(status)
     text = MOVES.sub("", said.decode("utf-8", "replace")).replace("\r\n", "\n").replace("\r", "\n")
     return subprocess.CompletedProcess(command, code, text, "")
 

@@ -113,7 +113,8 @@ class _Reader:
                 if event.anchor:
                     anchors[event.anchor] = value
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                self._check_start(event, cont, key)
+                if len(stack) >= MAX_DEPTH or (key is _ABSENT and cont.__class__ is Map):
+                    raise self._bad_start(event, cont)
                 stack.append((cont, key, event.anchor))
                 cont, key = Map() if kind is MappingStartEvent else Seq(), _ABSENT
                 # With an anchor or a tag the mark is that one's, and the column is not known.
@@ -161,11 +162,10 @@ class _Reader:
         merge = event.value == "<<" and (event.implicit[0] or event.tag == "tag:yaml.org,2002:merge")
         return _MERGE if merge else event.value
 
-    def _check_start(self, event: Any, cont: Any, key: Any) -> None:
+    def _bad_start(self, event: Any, cont: Any) -> YamlError:
         if len(self.stack) >= MAX_DEPTH:
-            raise self._problem(f"nested deeper than {MAX_DEPTH} levels", event, None)
-        if key is _ABSENT and cont.__class__ is Map:
-            raise self._problem("a list or mapping as a key", event, cont)
+            return self._problem(f"nested deeper than {MAX_DEPTH} levels", event, None)
+        return self._problem("a list or mapping as a key", event, cont)
 
     def _alias(self, event: Any, cont: Any) -> Any:
         if event.anchor not in self.anchors:

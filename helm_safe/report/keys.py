@@ -51,6 +51,13 @@ class Keys:
 
     def read(self, seconds: float) -> str:
         """The key that was pressed within that time, else "". Pasted text and function keys are no keys."""
+        try:
+            return self._read(seconds)
+        except (OSError, ValueError):
+            self._before = None  # the terminal is gone
+            return ""
+
+    def _read(self, seconds: float) -> str:
         watched = [] if self._before is None else [self._descriptor]
         ready, _, _ = select.select(watched, [], [], seconds)
         with self._lock:  # what is typed after `leave` is somebody else's

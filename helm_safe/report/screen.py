@@ -86,6 +86,7 @@ class Screen:
         kind = event.data.get("kind")
         with self._lock:
             self._board = fold([told_in(event, self._encoding)], self._board)
+            self._paused = self._paused and not self._board.paused and kind != "step"  # from here on the run tells
             if not self._live:
                 self._plain.event(event)
             elif notable(event) and kind != "end":
@@ -143,7 +144,8 @@ class Screen:
     def _take(self) -> None:
         self._drawn, self._seen = [], ()
         if self._keys:
-            self._keys.enter()
+            with suppress(Exception):  # without keys there are still the commands
+                self._keys.enter()
         self._write(HIDE)
 
     def _release(self) -> None:
@@ -248,8 +250,9 @@ class Screen:
         elif key == "a":
             self._ask("abort")
         elif key == "p" and not asked:
-            self._paused = not (self._paused or self._board.paused)
-            self._ask("pause" if self._paused else "resume")
+            paused = self._paused or self._board.paused
+            self._paused = not paused
+            self._ask("resume" if paused else "pause")
         elif key == "g" and not asked:
             self._ask("promote")
 

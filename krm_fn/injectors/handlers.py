@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from helm_safe.core.objects import Object, dig
+from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Stack, probe
 from helm_safe.core.workloads import ports
 from krm_fn.injectors.spring import spring_endpoints
@@ -97,12 +97,7 @@ def _pair(container: Object, stack: Stack | None) -> tuple[Object, Object] | Non
             if end is not None:
                 prefix = path.removesuffix(end)
                 return {"httpGet": {**get, "path": prefix + live}}, {"httpGet": {**get, "path": prefix + ready}}
-    return spring_endpoints(container, _serving_port(container)) if jvm else None
-
-
-def _serving_port(container: Object) -> str | int | None:
-    found, _ = _declared(container)
-    return found
+    return spring_endpoints(container, lambda: _declared(container)[0]) if jvm else None
 
 
 def _port(workload: Workload, container: Object) -> tuple[_Port | None, str]:
@@ -125,7 +120,7 @@ def _served(workload: Workload, container: Object) -> str | int | None:
     best = next((each for each in hit if _SERVING.fullmatch(each[0])), hit[0] if hit else None)
     if best is not None:
         return best[0] or best[1]
-    numbers = sorted(int(each) for each in used if each.isdigit())
+    numbers = sorted(int(each) for each in used if each.isdecimal())
     alone = len(workload.containers) == 1 and not any(True for _ in ports(container))
     return numbers[0] if alone and len(numbers) == 1 else None
 
@@ -145,8 +140,7 @@ def _declared(container: Object) -> tuple[str | int | None, str]:
 
 
 def _tcp_ports(container: Object) -> list[tuple[str, int]]:
-    body = {**container, "ports": [each for each in container.get("ports") or [] if _is_tcp(each)]}
-    return list(ports(body))
+    return list(ports({"ports": [each for each in sequence(container, "ports") if _is_tcp(each)]}))
 
 
 def _is_tcp(port: Any) -> bool:

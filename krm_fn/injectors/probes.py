@@ -58,6 +58,7 @@ class _Target(NamedTuple):
 
 def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> None:
     """Add probes. Raises UsageError for a rule that no API server would take."""
+    _check_rule(settings["times"], "spec.probes.times")
     for index, rule in enumerate(settings["rules"]):
         _check_rule(rule, f"spec.probes.rules[{index}]")
     for workload in workloads:
@@ -109,19 +110,20 @@ def _probe(call: Call, target: _Target, word: str, times: Object) -> None:
 
 def _timed(field: str, body: Object, target: _Target, times: Object) -> Object:
     """The probe with the times that it does not state itself."""
-    own = {name: body[name] for name in TIMINGS if name in body}
+    stated = {**times, **{name: body[name] for name in TIMINGS if name in body}}
     handler = {name: value for name, value in body.items() if name not in TIMINGS}
-    defaults = _startup(target) if field == STARTUP else _READINESS if field == READINESS else _LIVENESS
-    return {**handler, **defaults, **times, **own}
+    defaults = _startup(target, stated) if field == STARTUP else _READINESS if field == READINESS else _LIVENESS
+    return {**handler, **defaults, **stated}
 
 
-def _startup(target: _Target) -> Object:
-    """A budget at least as long as the stack needs, and as the liveness probe gave until now."""
+def _startup(target: _Target, stated: Object) -> Object:
+    """A budget at least as long as the stack needs, and as the liveness probe gave until now, whatever the period."""
     period, failures = target.stack.startup if target.stack else _UNKNOWN_STACK
     budget = float(period * failures * (_STARVED_FACTOR if starved(target.container) else 1))
     live = probe(target.container, LIVENESS)
     if live is not None:
         budget = max(budget, live.budget)
+    period = stated.get("periodSeconds", period)
     return {"periodSeconds": period, "timeoutSeconds": _STARTUP_TIMEOUT, "failureThreshold": int(-(-budget // period))}
 
 
@@ -147,7 +149,7 @@ def _unknown_port(container: Object, body: Object) -> str | None:
     """The port name of a rule's handler that the container does not declare; a number needs no declaration."""
     kind = next((name for name in HANDLERS if name in body), "")
     port = dig(body, kind, "port")
-    known = not isinstance(port, str) or port.isdigit() or port in {name for name, _ in ports(container)}
+    known = not isinstance(port, str) or port in {name for name, _ in ports(container)}
     return None if known else port
 
 

@@ -7,7 +7,7 @@ pod. So they count only where the container switches them on by name (management
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.workloads import ports
@@ -19,7 +19,7 @@ _TLS = ("management.server.ssl.", "server.ssl.")
 _UNREADABLE = ""
 
 
-def spring_endpoints(container: Object, serving: str | int | None) -> tuple[Object, Object] | None:
+def spring_endpoints(container: Object, serving: Callable[[], str | int | None]) -> tuple[Object, Object] | None:
     """(liveness, readiness); None where they are not declared, not exposed, behind TLS, or their port is unknown."""
     if not _mentioned(container):
         return None
@@ -38,8 +38,9 @@ def spring_endpoints(container: Object, serving: str | int | None) -> tuple[Obje
 
 def _mentioned(container: Object) -> bool:
     """A quick look first: most containers say nothing of it."""
-    said = f"{container.get('env')}{container.get('args')}{container.get('command')}"
-    return "PROBES_ENABLED" in said or "probes.enabled" in said
+    variables = [each for each in sequence(container, "env") if isinstance(each, dict)]
+    said = [*variables, *sequence(container, "args"), *sequence(container, "command")]
+    return any("PROBES_ENABLED" in str(each) or "probes.enabled" in str(each) for each in said)
 
 
 def _exposed(said: dict[str, str]) -> bool:
@@ -48,16 +49,17 @@ def _exposed(said: dict[str, str]) -> bool:
     return bool(included & {"health", "*"}) and not excluded & {"health", "*"}
 
 
-def _place(said: dict[str, str], container: Object, serving: str | int | None) -> tuple[str | int, str] | None:
+def _place(
+    said: dict[str, str], container: Object, serving: Callable[[], str | int | None]
+) -> tuple[str | int, str] | None:
     """(port, path in front of /health)."""
     base = "/" + said.get("management.endpoints.web.base-path", "/actuator").strip("/")
     own = said.get("management.server.port")
     if own is not None:
         before = said.get("management.server.base-path", "").rstrip("/")
-        return (int(own), before + base) if own.isdigit() and int(own) else None
-    port: str | int | None = serving
-    if "server.port" in said:
-        port = int(said["server.port"]) if said["server.port"].isdigit() else None
+        return (int(own), before + base) if own.isdecimal() and int(own) else None
+    said_port = said.get("server.port")
+    port = serving() if said_port is None else int(said_port) if said_port.isdecimal() else None
     separate = any(re.search(r"manag|mgmt|actuator|admin|health", name) for name, _ in ports(container))
     if port is None or separate:  # a port of its own that a file inside the image may configure
         return None
@@ -72,11 +74,11 @@ def _settings(container: Object) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for variable in sequence(container, "env"):
-        name = str(dig(variable, "name") or "")
-        value = dig(variable, "value")
-        found.update(_of_variable(name, value if isinstance(value, str) else _UNREADABLE))
+        name, value = dig(variable, "name"), dig(variable, "value")
+        if isinstance(name, str) and name.startswith(_PREFIXES):
+            found.update(_of_variable(name, value if isinstance(value, str) else _UNREADABLE))
     words = " ".join(str(each) for each in (*sequence(container, "command"), *sequence(container, "args")))
-    for prefix in ("-D", "--"):
+    for prefix in ("-D", "--") if "." in words else ():
         found.update(_of_words(words, prefix))
     return found
 
@@ -91,10 +93,13 @@ def _of_variable(name: str, value: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_words(words: str, prefix: str) -> Iterator[tuple[str, str]]:
-    for match in re.finditer(rf"(?:^|\s){re.escape(prefix)}((?:management|server|spring)\.[\w.\-]+)=(\S+)", words):
-        yield match[1], match[2]
+    for one in words.split():
+        name, equals, value = one.removeprefix(prefix).partition("=")
+        if equals and one.startswith(prefix) and name.startswith(("management.", "server.", "spring.")):
+            yield name, value
 
 
+_PREFIXES = ("JAVA", "JDK_JAVA", "_JAVA", "JVM", "MANAGEMENT_", "SERVER_", "SPRING_WEBFLUX_")
 _OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "JAVA_OPTS", "JAVA_OPTIONS", "JVM_OPTS")
 _NAMES = (
     *_ENABLED,

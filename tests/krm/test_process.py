@@ -137,6 +137,12 @@ BAD: list[tuple[str, str | bytes, int, str]] = [
         2,
         "spec.probes.rules[0].startup: a probe has one handler, not tcpSocket and exec",
     ),
+    (
+        "startup twice",
+        bad_config(probes={"times": {"startup": {"successThreshold": 2}}}),
+        2,
+        "spec.probes.times.startup",
+    ),
     ("liveness twice", bad_config(probes={"rules": [{"liveness": {"successThreshold": 2}}]}), 2, "must be 1"),
     (
         "no containers",

@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -64,10 +65,12 @@ def events(recording: Path) -> list[Event]:
 
 
 def moments(told: list[Event]) -> Iterator[tuple[Board, datetime]]:
-    """The boards of the key frames."""
+    """The boards of the key frames; a gate's last look comes with the end of its step, and is shown before it."""
     for choose in CHOSEN:
         at = max(number for number, event in enumerate(told) if choose(event))
-        yield fold(told[:at]), told[at - 1].at
+        last = told[at]
+        looks = [replace(last, data={**last.data, "kind": "gate"})] if "gates" in last.data else []
+        yield fold([*told[:at], *looks]), last.at
     yield fold(told), told[-1].at
 
 
@@ -81,11 +84,14 @@ def _starting(event: Event) -> bool:
     return event.stage == "STANDBY" and any(row["ready"] < row["wanted"] for row in rows)
 
 
-CHOSEN = (
-    _starting,
-    *map(_ends, ("shift 1", "shift 10", "shift 50", "shift 100", "rollback", "watch", "return 50", "remove")),
-)
-MAIN = 2
+def _not_yet(event: Event) -> bool:
+    """The newest look at 1 % that cannot tell yet."""
+    return event.data.get("kind") == "gate" and event.data["step"] == "shift 1"
+
+
+SHOWN = ("shift 10", "shift 50", "shift 100", "rollback", "watch", "return 50", "remove")
+CHOSEN = (_starting, _not_yet, *map(_ends, SHOWN))
+MAIN = 1  # where nothing may move
 
 
 def frame(board: Board, now: datetime) -> list[Text]:

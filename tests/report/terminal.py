@@ -54,8 +54,8 @@ class Terminal:
             except OSError:
                 return
             with self._lock:
-                self.raw += data
                 self._stream.feed(data)
+                self.raw += data  # now it is to be seen as well
 
     @property
     def lines(self) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
 import sys
 import time
 from collections.abc import Iterator
+from typing import TextIO
 
 import pytest
 
@@ -23,6 +25,7 @@ from tests.report.terminal import Terminal, child, terminal
 SIZES = ((80, 24), (200, 50))
 MOMENTS = tuple(moment.__name__ for moment in story.MOMENTS)
 HIDE, SHOW, WRAP = b"\x1b[?25l", b"\x1b[?25h", b"\x1b[?7h"
+MARKS = itertools.count(1000)
 PLAY = ("-m", "tests.report.play")
 
 
@@ -39,6 +42,16 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
+def drawn(at: Terminal, live: Screen, stream: TextIO) -> None:
+    """Until what is known is drawn, and all of it has been read."""
+    at.until(lambda: not live._live or live._seen == live._state(), "the frame")
+    with live._lock:
+        mark = f"\x1b[0;0;{next(MARKS)}m"
+        stream.write(mark)
+        stream.flush()
+    at.until(lambda: mark.encode() in at.raw, "the last byte")
+
+
 def shown(at: Terminal, moment: str, *, no_color: bool = False, encoding: str = "utf-8") -> str:
     """What stands on the terminal at that moment, seen before the screen is left."""
     told = getattr(story, moment)()
@@ -46,9 +59,10 @@ def shown(at: Terminal, moment: str, *, no_color: bool = False, encoding: str = 
     with at.file(encoding) as stream, Screen(clock, no_color=no_color, stream=stream, keys=Keys(at.slave)) as live:
         live.connect(lambda verb: verb, COMMAND)
         play(live, clock, told)
-        at.settle()
+        drawn(at, live, stream)
         text = "\n".join(at.lines) + "\n"
-    at.settle()
+        live.close()
+        drawn(at, live, stream)
     return text
 
 
@@ -199,12 +213,11 @@ def test_resizing_leaves_no_garbage(sizes: tuple[tuple[int, int], ...], reflow: 
     with terminal(*sizes[0]) as at, at.file() as stream, Screen(clock, stream=stream) as live:
         live.connect(lambda verb: verb, COMMAND)
         play(live, clock, story.shifting())
-        at.settle()
+        drawn(at, live, stream)
         for columns, rows in sizes[1:]:
             at.resize(columns, rows, reflow=reflow)
             os.kill(os.getpid(), signal.SIGWINCH)
-            time.sleep(0.4)
-            at.settle()
+            drawn(at, live, stream)
             text = "\n".join(at.lines)
             assert sum(set(line) <= set("━─") for line in at.lines if line) == 1, text
             assert text.count("TRAFFIC") == 1, text
@@ -285,21 +298,23 @@ def _first(told: story.Story, count: int) -> story.Story:
     return told
 
 
-def test_quiet_while_nothing_changes() -> None:
+def test_quiet_while_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A frame that would be the same is not drawn, and events that come fast are drawn together."""
+    monkeypatch.setattr(screen, "TICK", 0.25)
     clock = At(story.START)
     with terminal() as at, at.file() as stream, Screen(clock, stream=stream) as live:
         told = story.shifting()
         play(live, clock, told)
-        at.settle()
-        before = len(at.raw)
+        drawn(at, live, stream)
+        before, began = len(at.raw), time.monotonic()
         time.sleep(0.8)
         assert len(at.raw) == before
         look = told.events[-1]
         for samples in range(200):
             live.event(Event(look.at, look.stage, look.level, look.message, {**look.data, "waited": samples / 10}))
-        at.settle()
-        assert at.raw[before:].count(b"\x1b[?7l") <= 2
+        drawn(at, live, stream)
+        assert at.raw[before:].count(b"\x1b[?7l") <= 1 + (time.monotonic() - began) / 0.25
+        assert at.raw[before:].count(b"\x1b[?7l") < 100
 
 
 @pytest.mark.parametrize(("term", "able"), [("xterm", True), ("dumb", False), ("", False)])
