@@ -217,11 +217,13 @@ class Gate:
         if self.asked:
             return
         self.asked = True
-        begin_waiting(self.run, self.step, f"the gate at {self.share:g} % is passed without enough requests", None)
+        before = f"the gate at {self.share:g} % is passed without enough requests"
+        facts = begin_waiting(self.run, self.step, before, None)
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
         told = f"a person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, `abort` stops"
         waits = f"until then {self.share:g} % of the users stay here, and the gates are watched"
-        self.run.tell(self.step.stage, f"{words}; {told}; {waits}", Level.WARNING, **self._data())
+        data = {"kind": "waiting", "waits": self.step.id, **facts}
+        self.run.tell(self.step.stage, f"{words}; {told}; {waits}", Level.WARNING, **data)
 
     def _baseline(self, judged: str) -> Window | None:
         """The newest window of the same Service in an earlier step, else of the one that it was compared with."""

@@ -283,6 +283,9 @@ def test_ask_waits_for_a_person_beyond_the_timeout(tmp_path: Path, monkeypatch: 
     assert found.word == "promoted"
     asked = [each for each in made.shop.words() if "a person decides" in each]
     assert len(asked) == 6
+    waits = [each.data for each in events(made) if each.data.get("kind") == "waiting"]
+    assert [each["waits"] for each in waits][:3] == ["shift 10", "shift 50", "shift 100"]
+    assert (len(waits), waits[0]["for"]) == (6, "the gate at 10 % is passed without enough requests")
     assert "`helm safe-rollback promote checkout-api -n prod` goes on" in asked[0]
 
 
