@@ -84,7 +84,7 @@ def assert_users_are_at_the_target(found: Outcome) -> None:
     express = "strategy" in found.played.flags
     assert express == (not gates), found.story
     if found.played.users:
-        since = found.story.done("rollback" if express else "shift 100")
+        since = found.story.done("cleanup" if express else "shift 100")  # express moves nobody: old pods drain
         assert set(found.seen(since)) == {TARGET}, found.story
     if found.played.scenario.target.cold:
         assert found.failed(TARGET) == 0, found.story

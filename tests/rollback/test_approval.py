@@ -379,7 +379,7 @@ def test_a_gate_that_asks_is_answered_like_an_approval(tmp_path: Path) -> None:
         promote(made)()
         made.gateway.rate = 200.0
 
-    after(made, "A person decides", 100, come)
+    after(made, "a person decides", 100, come)
     begin(made, steps="10,100", **{"gates.no-traffic": "ask"})
     assert (seen[0]["state"], seen[0]["waiting"]["until"]) == ("WAITING", None)
     assert seen[0]["waiting"]["for"] == "the gate at 10 % is passed without enough requests"
