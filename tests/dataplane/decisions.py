@@ -30,7 +30,7 @@ RATE = 80.0
 CASE = next(each for each in CASES if each.major == 4 and each.route == "equal" and not each.client_side)
 QUICK = {"steps": "10,100", "bake": "5s", "timeout": "60s", "strategy": "standby"}
 LONG = {"bake": "30s"}  # so that 2 % of errors can be told from 1 %
-BETWEEN = {"bake": "15s", "timeout": "90s"}  # time for something to happen in the middle of a step
+BETWEEN = {"bake": "10s", "timeout": "90s"}  # time for something to happen in the middle of a step
 ROUTED = 3.0
 """Seconds after a route was written in which the gateway may still send somebody the old way."""
 
