@@ -20,7 +20,7 @@ from helm_safe.metrics.readings import Pair, readings
 from helm_safe.metrics.skew import Fetch
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
-from helm_safe.ports import Clock, Cluster
+from helm_safe.ports import Clock, Cluster, PodRequest
 
 MAX_BODY = 16 * 1024 * 1024
 LIMITS = (
@@ -151,16 +151,10 @@ class ServiceProxy:
 
     def json(self, path: str, fields: Fields) -> Any:
         namespace, name, port, base = self._service
+        asked = f"{base}{path}?{urlencode(list(fields))}"
+        request = PodRequest(asked, headers=self._headers, limit=MAX_BODY + 1)
         try:
-            answer = self._cluster.proxied(
-                namespace,
-                name,
-                port,
-                f"{base}{path}?{urlencode(list(fields))}",
-                headers=self._headers,
-                limit=MAX_BODY + 1,
-                kind="services",
-            )
+            answer = self._cluster.proxied(namespace, name, port, request, kind="services")
         except Forbidden as refused:
             raise Refused(
                 f"{self.name} may not be asked: {refused.message}", "Allow `get` on services/proxy there (see `rbac`)."
