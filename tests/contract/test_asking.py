@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,11 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from helm_safe.core.objects import Object, ObjectRef, dig
-from helm_safe.kube.cluster import KubeCluster
+from helm_safe.core.objects import Object, dig
 from helm_safe.model.errors import Invalid, Missing
 from helm_safe.model.resources import PODS
 from helm_safe.ports import Ask, Cluster, PodRequest, Proxied
+from tests.contract.real import real_cluster
 from tests.fakes.cluster import FakeCluster
 
 PORT, SILENT = 8080, 81
@@ -49,18 +48,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         fake.ports[namespace, "broken", PORT] = lambda *_: Proxied(500, {"x-pod": "broken"}, b"", 0.001)
         yield World(fake, namespace)
         return
-    sandbox = request.getfixturevalue("sandbox")
-    cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
-    namespaces = cluster.served().preferred("", "Namespace")
-    assert namespaces is not None
-    cluster.create(namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    for name in ("good", "broken"):
-        cluster.create(PODS, _pod(name, namespace))
-        _until(lambda name=name: dig(cluster.get(PODS, namespace, name), "status", "phase") == "Running")
-        _until(lambda name=name: cluster.proxied(namespace, name, PORT, PodRequest("/healthz")).status == 200)
-    yield World(cluster, namespace)
-    cluster.delete(namespaces, ObjectRef("", "Namespace", "", namespace))
-    cluster.close()
+    with real_cluster(request.getfixturevalue("sandbox"), namespace) as cluster:
+        for name in ("good", "broken"):
+            cluster.create(PODS, _pod(name, namespace))
+            _until(lambda name=name: dig(cluster.get(PODS, namespace, name), "status", "phase") == "Running")
+            _until(lambda name=name: cluster.proxied(namespace, name, PORT, PodRequest("/healthz")).status == 200)
+        yield World(cluster, namespace)
 
 
 def _silent(*_: str) -> Proxied:
