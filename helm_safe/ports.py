@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.model.events import Event
@@ -381,4 +381,3 @@ class Reporter(Protocol):
 
 
 Confirm = Callable[[str], bool]
-Background = AbstractContextManager[Any]

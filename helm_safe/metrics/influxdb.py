@@ -16,8 +16,6 @@ from helm_safe.model.queries import names_time, timed
 from helm_safe.model.traffic import Reading
 from helm_safe.ports import Clock, Cluster
 
-LANGUAGES = ("flux", "influxql", "sql")
-
 
 class InfluxQueries(HttpQueries):
     """A query names the time by `$begin` and `$end`, which are filled in as the language wants them, and answers one

@@ -17,6 +17,5 @@ STATEFUL_SETS = Resource(Gvk("apps", "v1", "StatefulSet"), "statefulsets", names
 DAEMON_SETS = Resource(Gvk("apps", "v1", "DaemonSet"), "daemonsets", namespaced=True)
 REPLICA_SETS = Resource(Gvk("apps", "v1", "ReplicaSet"), "replicasets", namespaced=True)
 POD_METRICS = Resource(Gvk("metrics.k8s.io", "v1beta1", "PodMetrics"), "pods", namespaced=True)
-HPAS = Resource(Gvk("autoscaling", "v2", "HorizontalPodAutoscaler"), "horizontalpodautoscalers", namespaced=True)
 
 WORKLOADS = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS, "DaemonSet": DAEMON_SETS}
