@@ -10,7 +10,7 @@ from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import keyed
 from helm_safe.metrics.http import Http
 from helm_safe.metrics.http_queries import HttpQueries
-from helm_safe.metrics.readings import Pair, number
+from helm_safe.metrics.readings import Pair, number, seconds
 from helm_safe.ports import Clock, Cluster
 
 URL = "https://api.datadoghq.com"
@@ -44,5 +44,5 @@ class DatadogQueries(HttpQueries):
             interval = number(mapping(row).get("interval")) or 0.0
             # Points are named by the begin of their interval, in milliseconds.
             for point in sequence(row, "pointlist"):
-                at = number(dig(point, 0))
-                yield at and at / 1000 + interval, dig(point, 1)
+                at = seconds(dig(point, 0))
+                yield at and at + interval, dig(point, 1)

@@ -10,7 +10,7 @@ from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import keyed
 from helm_safe.metrics.http import Http
 from helm_safe.metrics.http_queries import HttpQueries
-from helm_safe.metrics.readings import Pair, number
+from helm_safe.metrics.readings import Pair, seconds
 from helm_safe.ports import Clock, Cluster
 
 
@@ -38,5 +38,4 @@ class DynatraceQueries(HttpQueries):
         for row in found:
             # The timestamps are the ends of the slots already, in milliseconds.
             for at, value in zip(sequence(row, "timestamps"), sequence(row, "values"), strict=False):
-                known = number(at)
-                yield known and known / 1000, value
+                yield seconds(at), value

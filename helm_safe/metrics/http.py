@@ -24,6 +24,7 @@ from helm_safe.core.printable import printable
 from helm_safe.core.proxies import proxy_for
 from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import Login
+from helm_safe.metrics.readings import several
 from helm_safe.metrics.skew import Fetch, Skew, date
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
@@ -108,15 +109,15 @@ class Http:
         return Refused(f"{self.name} cannot answer: {self.shown(words)}", "Correct the query.")
 
     def several(self, count: int, advice: str) -> Refused:
-        """The error for a query that answers more than one series: which one counts is not ours to choose."""
-        return Refused(f"{self.name} answers the query with {count} series, one is wanted: write {advice}")
+        """See `readings.several`. advice: what to write instead."""
+        return several(self.name, count, f"write {advice}")
 
     def shown(self, words: object) -> str:
         """Words of the server, harmless, and without our own credentials, which it may repeat."""
         text = str(words)
         for secret in self._login.secrets:
             text = text.replace(secret, "***")
-        return printable(redact(text.strip()[:2000]))[:300]
+        return shown(text)
 
     def _asked(self, path: str, query: Mapping[str, str], body: Any, accept: str) -> bytes:
         now = self._clock.monotonic()
@@ -200,6 +201,11 @@ class Http:
             return _Again(NoData(f"{self.name} does not answer (TLS: {words})"))
         advice = "metrics.tls.ca names the certificate authority, metrics.tls.cert and .key the client certificate."
         return Refused(f"no trusted connection to {self.name}: {words}", advice)
+
+
+def shown(words: object) -> str:
+    """Words of a server, harmless."""
+    return printable(redact(str(words).strip()[:2000]))[:300]
 
 
 def checked(url: str) -> str:

@@ -11,7 +11,7 @@ from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import TOKEN, USER, Login, keyed, login
 from helm_safe.metrics.http import Http
 from helm_safe.metrics.http_queries import HttpQueries
-from helm_safe.metrics.readings import Pair, ended, moment, number, written
+from helm_safe.metrics.readings import Pair, ended, moment, seconds, written
 from helm_safe.model.queries import names_time, timed
 from helm_safe.model.traffic import Reading
 from helm_safe.ports import Clock, Cluster
@@ -78,7 +78,7 @@ class InfluxQueries(HttpQueries):
         rows = [row for each in found for row in sequence(each, "values")]
         if any(not isinstance(row, list) or len(row) != 2 for row in rows):
             raise self._http.refused("the query selects several numbers, one is wanted")
-        return [(_seconds(row[0]), row[1]) for row in rows]
+        return [(seconds(row[0]), row[1]) for row in rows]
 
     def _sql(self, query: str) -> Sequence[Pair]:
         said = self._http.json("/api/v3/query_sql", body={"db": self._database, "q": query, "format": "json"})
@@ -101,11 +101,6 @@ def _login(env: Mapping[str, str]) -> Login:
     if env.get("INFLUX_TOKEN") or (env.get(TOKEN) and not env.get(USER)):
         return keyed(env, {"Authorization": ("INFLUX_TOKEN", "Token ")})
     return login(env)._replace(variables="INFLUX_TOKEN, or HELM_SAFE_METRICS_USER and HELM_SAFE_METRICS_PASSWORD")
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    known = number(milliseconds)
-    return known and known / 1000
 
 
 def _tables(text: str) -> Iterator[dict[str, str]]:

@@ -12,17 +12,14 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from helm_safe.core.objects import dig, mapping, sequence
-from helm_safe.core.printable import printable
-from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER, login
-from helm_safe.metrics.http import Form, Http
+from helm_safe.metrics.http import MAX_BODY, Form, Http, shown
 from helm_safe.metrics.readings import Pair, readings
 from helm_safe.metrics.skew import Fetch
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock, Cluster, PodRequest
 
-MAX_BODY = 16 * 1024 * 1024
 LIMITS = (
     ("partial_response", "false"),  # Thanos: an error instead of what some of its stores know
     ("dedup", "true"),  # Thanos: one of several replicas of a Prometheus
@@ -187,11 +184,6 @@ class ServiceProxy:
             raise Refused(f"{self.name} cannot answer ({status}): {told}", "Correct the query or the address.")
         what = "does not answer" if status in (0, 502, 503, 504) else "answers with something else than its API"
         raise NoData(f"{self.name} {what} ({status}){told and f': {told}'}")
-
-
-def shown(words: object) -> str:
-    """Words of the server, harmless."""
-    return printable(redact(str(words).strip()[:2000]))[:300]
 
 
 def _labels(row: Mapping[str, Any]) -> dict[str, str]:
