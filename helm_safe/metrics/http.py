@@ -20,12 +20,13 @@ import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
 from helm_safe import __version__
+from helm_safe.core.dates import http_date
 from helm_safe.core.printable import printable
 from helm_safe.core.proxies import proxy_for
 from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import Login
 from helm_safe.metrics.readings import several
-from helm_safe.metrics.skew import Fetch, Skew, date
+from helm_safe.metrics.skew import Fetch, Skew
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock
@@ -286,8 +287,8 @@ def _after(headers: Mapping[str, str]) -> float | None:
         told = headers.get(name, "").strip()
         if told.replace(".", "", 1).isdecimal() and len(told) < 7:
             return float(told)
-    moment = date(headers.get("Retry-After", ""))
-    sent = date(headers.get("Date", "")) or moment
+    moment = http_date(headers.get("Retry-After", ""))
+    sent = http_date(headers.get("Date", "")) or moment
     return max((moment - sent).total_seconds(), 0.0) if moment and sent else None
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -16,6 +13,7 @@ from helm_safe.kube.config import Connection
 from helm_safe.kube.credentials import Credentials
 from helm_safe.model.errors import ClusterError, Forbidden, Invalid, Missing, Unreachable
 from helm_safe.ports import PodRequest
+from tests.fakes.webserver import Handler, listening
 
 ROOT = PodRequest("/")
 Answer = tuple[int, bytes]
@@ -35,28 +33,19 @@ class ApiServer:
 
 @pytest.fixture
 def server() -> Iterator[ApiServer]:
-    class Handler(BaseHTTPRequestHandler):
+    class Requested(Handler):
         def _any(self) -> None:
             state.seen.append((self.command, self.path))
             state.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             state.shop.append(self.headers.get("X-Shop", ""))
             status, body = state.answer(len(state.seen))
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **state.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, state.headers, body)
 
         do_GET = do_HEAD = do_POST = _any  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state = ApiServer(f"http://127.0.0.1:{http.server_port}")
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested) as port:
+        state = ApiServer(f"http://127.0.0.1:{port}")
         yield state
-        http.shutdown()
 
 
 @pytest.fixture

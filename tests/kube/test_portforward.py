@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from helm_safe.kube.credentials import Credentials
 from helm_safe.model.errors import Forbidden, Unreachable
 from helm_safe.ports import PodRequest
 from helm_safe.sandbox.agent import channels
+from tests.fakes.webserver import Handler, listening
 
 ROOT = PodRequest("/")
 TLS = Path(__file__).parent / "tls"
@@ -42,7 +42,7 @@ class Pod:
 
 @contextmanager
 def serving(*, secure: bool = False) -> Iterator[Pod]:
-    class Handler(BaseHTTPRequestHandler):
+    class Requested(Handler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
@@ -66,19 +66,15 @@ def serving(*, secure: bool = False) -> Iterator[Pod]:
 
         do_GET = do_HEAD = do_POST = _any  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        if secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
-            http.socket = context.wrap_socket(http.socket, server_side=True)
-        pod = Pod(http.server_port)
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested, own_tls() if secure else None) as port:
+        pod = Pod(port)
         yield pod
-        http.shutdown()
+
+
+def own_tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    return context
 
 
 @dataclass
@@ -108,11 +104,7 @@ def api_server(*, secure: bool = False) -> Iterator[ApiServer]:
         app.router.add_get("/{path:.*}", handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        context = None
-        if secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=own_tls() if secure else None)
         await site.start()
         state.port = runner.addresses[0][1]
         ready.set()
