@@ -58,10 +58,8 @@ class Input:
             return
         if isinstance(self._root.get("items"), Seq):
             self._edits.append(self._root["items"], obj)
-        elif "items" in self._root:
-            self._edits.replace(self._root, "items", self._created)
         else:
-            self._edits.add(self._root, "items", self._created)
+            self._edits.replace(self._root, "items", self._created)
 
     def add_results(self, results: list[Object]) -> None:
         """Results go beside those that came in, each once."""
@@ -105,8 +103,10 @@ def read(text: str) -> Input:
         raise InputError("the input is no ResourceList: one YAML mapping is expected")
     root = documents[0]
     _check_kind(root)
-    if not isinstance(root.get("items"), Seq):
-        if root.get("items") is not None:
+    if "items" not in root:
+        raise InputError("items: is missing")
+    if not isinstance(root["items"], Seq):
+        if root["items"] is not None:
             raise InputError("items: a list is expected")
         return Input(documents, Items(), Edits(text), root)
     edits = Edits(text)

@@ -94,6 +94,7 @@ BAD: list[tuple[str, str | bytes, int, str]] = [
     ("another version", resource_list(version="config.kubernetes.io/v2"), 3, 'did you mean "config.kubernetes.io/v1'),
     ("two documents", resource_list() + "---\na: b\n", 3, "no ResourceList"),
     ("items are a mapping", resource_list("  a: b\n"), 3, "items: a list"),
+    ("no items", "apiVersion: config.kubernetes.io/v1\nkind: ResourceList\nitmes: []\n", 3, "items: is missing"),
     ("a null item", resource_list("-\n"), 3, "items[0]: an object is expected, not null"),
     ("a text item", resource_list("- a\n"), 3, "items[0]: an object is expected, not str"),
     ("no apiVersion", resource_list("- {kind: Pod, metadata: {name: a}}\n"), 3, "items[0] (Pod): apiVersion"),
