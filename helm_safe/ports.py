@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.model.events import Event
@@ -65,7 +65,19 @@ class Following(AbstractContextManager["Following"], Protocol):
 
 PatchType = Literal["merge", "json", "strategic", "apply"]
 ProxiedKind = Literal["pods", "services"]
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class PodRequest(NamedTuple):
+    """What a pod is asked, by itself or by its Service.
+
+    path: with its query, e.g. "/health?full=1". limit: bytes of the answer's body that are read at most.
+    """
+
+    path: str
+    method: str = "GET"
+    headers: Mapping[str, str] = MappingProxyType({})
+    body: bytes = b""
+    limit: int = 65536
 
 
 class Proxied(NamedTuple):
@@ -81,18 +93,8 @@ class Proxied(NamedTuple):
     seconds: float
 
 
-class Ask(Protocol):
-    """Asks one pod or Service; as `Cluster.proxied`."""
-
-    def __call__(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] = NO_HEADERS,
-        body: bytes = b"",
-        limit: int = 65536,
-    ) -> Proxied: ...
+Ask = Callable[[PodRequest], Proxied]
+"""Asks one pod or Service; as `Cluster.proxied`."""
 
 
 Check = Callable[[], None]
@@ -195,23 +197,13 @@ class Cluster(Protocol):
         ...
 
     def proxied(
-        self,
-        namespace: str,
-        name: str,
-        port: int | str,
-        path: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] = NO_HEADERS,
-        body: bytes = b"",
-        limit: int = 65536,
-        kind: ProxiedKind = "pods",
+        self, namespace: str, name: str, port: int | str, request: PodRequest, *, kind: ProxiedKind = "pods"
     ) -> Proxied:
         """One request to a pod or Service through the API server's `KIND/NAME:PORT/proxy`, sent once, redirects not
         followed.
 
-        path: with its query, e.g. "/health?full=1"; "https:" in front of the name asks by TLS. Whatever the pod says is
-        the answer, also 404 and 500; the API server's own refusals (no such pod, not allowed) are raised.
+        "https:" in front of the name asks by TLS. Whatever the pod says is the answer, also 404 and 500; the API
+        server's own refusals (no such pod, not allowed) are raised.
         """
         ...
 
@@ -389,4 +381,3 @@ class Reporter(Protocol):
 
 
 Confirm = Callable[[str], bool]
-Background = AbstractContextManager[Any]

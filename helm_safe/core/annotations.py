@@ -13,7 +13,5 @@ RELEASE_LABEL = PREFIX + "release"
 STANDBY_LABEL = PREFIX + "standby"
 FORMAT_LABEL = PREFIX + "format"
 
-HELM_RELEASE = "meta.helm.sh/release-name"
-HELM_NAMESPACE = "meta.helm.sh/release-namespace"
 KEEP_POLICY = "helm.sh/resource-policy"
 HOOK = "helm.sh/hook"

@@ -114,10 +114,6 @@ def _expression_matches(expr: Any, labels: Mapping[str, str]) -> bool:
     return verdicts.get(str(operator), False)
 
 
-def owned_by(obj: Mapping[str, Any], uid: str) -> bool:
-    return any(dig(owner, "uid") == uid for owner in sequence(obj, "metadata", "ownerReferences"))
-
-
 def flatten_lists(documents: Iterable[Any]) -> Iterator[Object]:
     """Objects among parsed documents: empty ones dropped, `kind: List` unpacked."""
     for document in documents:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import yaml
@@ -162,7 +162,7 @@ def load_all(text: str) -> list[Any]:
 
     Later duplicates of a key win, as in Helm. Raises YamlError.
     """
-    return list(_documents(text))
+    return built(text, _build)
 
 
 def load(text: str) -> Any:
@@ -184,17 +184,18 @@ def dump(value: Any) -> str:
     return text
 
 
-def _documents(text: str) -> Iterator[Any]:
+def built(text: str, build: Callable[[Any], Iterable[Any]]) -> list[Any]:
+    """What `build` makes of the parser of a text. Raises YamlError."""
     if len(text) > MAX_SIZE:
         raise YamlError(f"longer than {MAX_SIZE // 1024 // 1024} MiB")
     try:
         loader = Loader(text)
     except (yaml.YAMLError, UnicodeError) as error:
-        raise from_yaml(error) from None
+        raise _from_yaml(error) from None
     try:
-        yield from _build(loader)
+        return list(build(loader))
     except (yaml.YAMLError, UnicodeError) as error:
-        raise from_yaml(error) from None
+        raise _from_yaml(error) from None
     finally:
         loader.dispose()
 
@@ -277,7 +278,7 @@ def _problem(problem: str, event: Any) -> YamlError:
     return YamlError(problem, mark.line + 1, mark.column + 1) if mark else YamlError(problem)
 
 
-def from_yaml(error: Exception) -> YamlError:
+def _from_yaml(error: Exception) -> YamlError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "not readable as text"
     # What the parser says may name an anchor or a character of the text; the rest of the text stays out of it.

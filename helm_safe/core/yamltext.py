@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import yaml
 from yaml import (
     AliasEvent,
     DocumentEndEvent,
@@ -27,10 +26,9 @@ from helm_safe.core.yamlio import (
     MAX_ALIASES,
     MAX_COPIED,
     MAX_DEPTH,
-    MAX_SIZE,
     Loader,
     YamlError,
-    from_yaml,
+    built,
     plain,
     read_scalar,
 )
@@ -66,18 +64,7 @@ _MERGE: Any = object()
 
 def parse(text: str, *, keys: bool = False) -> list[Any]:
     """The values of all documents, empty ones as None. Raises YamlError with its place, the path too where known."""
-    if len(text) > MAX_SIZE:
-        raise YamlError(f"longer than {MAX_SIZE // 1024 // 1024} MiB")
-    try:
-        loader = Loader(text)
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise from_yaml(error) from None
-    try:
-        return _Reader(keys=keys).read(loader)
-    except (yaml.YAMLError, UnicodeError) as error:
-        raise from_yaml(error) from None
-    finally:
-        loader.dispose()
+    return built(text, _Reader(keys=keys).read)
 
 
 class _Reader:

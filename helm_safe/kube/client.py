@@ -26,7 +26,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
@@ -36,6 +35,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, ProxyError, SSLError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
+from helm_safe.core.dates import http_date
 from helm_safe.kube.answers import Again, Answer, Call, WriteUnknown, refusal, shown
 from helm_safe.kube.config import Connection
 from helm_safe.kube.stream import Stream
@@ -266,7 +266,7 @@ class Client:
         )
 
     def _note_time(self, response: urllib3.BaseHTTPResponse) -> None:
-        date = _date(response.headers.get("Date", ""))
+        date = http_date(response.headers.get("Date", ""))
         with self._lock:
             self._clock = (date or datetime.now(timezone.utc), time.monotonic())
 
@@ -386,13 +386,5 @@ def _retry_after(response: urllib3.BaseHTTPResponse) -> float | None:
     text = response.headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:6])
-    date, here = _date(text), _date(response.headers.get("Date", ""))
+    date, here = http_date(text), http_date(response.headers.get("Date", ""))
     return max((date - here).total_seconds(), 0.0) if date and here else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, IndexError, TypeError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=timezone.utc)

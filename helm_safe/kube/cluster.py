@@ -20,7 +20,7 @@ from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import NO_HEADERS, Ask, Check, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
+from helm_safe.ports import Ask, Check, Keep, Listing, PatchType, PodRequest, Proxied, ProxiedKind, whole
 
 PAGE = 500
 LONG_LINES = 8
@@ -186,20 +186,10 @@ class KubeCluster:
         return dig(answer.value, "status", "allowed") is True
 
     def proxied(
-        self,
-        namespace: str,
-        name: str,
-        port: int | str,
-        path: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] = NO_HEADERS,
-        body: bytes = b"",
-        limit: int = 65536,
-        kind: ProxiedKind = "pods",
+        self, namespace: str, name: str, port: int | str, request: PodRequest, *, kind: ProxiedKind = "pods"
     ) -> Proxied:
-        call = forwarding.call(namespace, name, port, path, method=method, headers=headers, body=body, kind=kind)
-        return forwarding.proxied(self.client, call, limit)
+        call = forwarding.call(namespace, name, port, request, kind=kind)
+        return forwarding.proxied(self.client, call, request.limit)
 
     def forwarded(self, namespace: str, name: str, port: int) -> AbstractContextManager[Ask]:
         from helm_safe.kube.portforward import forwarded

@@ -13,40 +13,34 @@ from helm_safe.kube.answers import Call, refusal, shown
 from helm_safe.kube.client import Client
 from helm_safe.kube.paths import segment
 from helm_safe.model.errors import Invalid
-from helm_safe.ports import NO_HEADERS, Proxied, ProxiedKind
+from helm_safe.ports import PodRequest, Proxied, ProxiedKind
 
 TIMEOUT = 15.0
 """Seconds of silence after which a pod gave no answer."""
 _OURS = frozenset({"authorization", "host", "connection", "transfer-encoding", "content-length", "upgrade", "cookie"})
 
 
-def call(
-    namespace: str,
-    name: str,
-    port: int | str,
-    path: str,
-    *,
-    method: str = "GET",
-    headers: Mapping[str, str] = NO_HEADERS,
-    body: bytes = b"",
-    kind: ProxiedKind = "pods",
-) -> Call:
-    """The request. Raises Invalid for a path that would leave the pod or Service."""
-    for header in headers:
+def call(namespace: str, name: str, port: int | str, request: PodRequest, *, kind: ProxiedKind = "pods") -> Call:
+    """The request, as it is sent. Raises Invalid for one that would not reach the pod or Service, but somebody else."""
+    for header in request.headers:
         if header.lower() in _OURS or header.lower().startswith(("impersonate-", "proxy-")):
             raise Invalid(f"the header {shown(header)} would reach the API server, not the pod", status=400)
-    inside = checked_path(path)
+    inside = checked_path(request.path)
     return Call(
-        method,
+        request.method,
         f"/api/v1/namespaces/{segment(namespace)}/{kind}/{segment(f'{name}:{port}')}/proxy{inside}",
         f"/api/v1/namespaces/{{namespace}}/{kind}/{{name}}/proxy",
-        shown(f"ask {kind.removesuffix('s')} {name} for {path.partition('?')[0]}"),
-        body=body or None,
-        content_type=next((value for key, value in headers.items() if key.lower() == "content-type"), "text/plain"),
-        headers=headers,
+        shown(f"ask {kind.removesuffix('s')} {name} for {request.path.partition('?')[0]}"),
+        body=request.body or None,
+        content_type=_content_type(request.headers),
+        headers=request.headers,
         accept="*/*",
         read_timeout=TIMEOUT,
     )
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    return next((value for key, value in headers.items() if key.lower() == "content-type"), "text/plain")
 
 
 def checked_path(path: str) -> str:

@@ -12,10 +12,10 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from urllib3.util.ssltransport import SSLTransport
 
@@ -24,7 +24,7 @@ from helm_safe.kube.client import Client
 from helm_safe.kube.forwarding import TIMEOUT, checked_path
 from helm_safe.kube.paths import segment
 from helm_safe.model.errors import ClusterError
-from helm_safe.ports import NO_HEADERS, Ask, Proxied
+from helm_safe.ports import Ask, PodRequest, Proxied
 
 if TYPE_CHECKING:
     from websocket import WebSocket
@@ -53,14 +53,6 @@ def forwarded(client: Client, namespace: str, name: str, port: int) -> Iterator[
         asking.close()
 
 
-class _Request(NamedTuple):
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    limit: int
-
-
 class _Asking:
     """Keeps connections that can be used again; each is used by one thread at a time."""
 
@@ -71,21 +63,13 @@ class _Asking:
         self._secure = secure
         self._idle: deque[_Tunnel] = deque()
 
-    def __call__(
-        self,
-        path: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] = NO_HEADERS,
-        body: bytes = b"",
-        limit: int = 65536,
-    ) -> Proxied:
-        asked = _Request(method, checked_path(path), headers, body, limit)
+    def __call__(self, request: PodRequest) -> Proxied:
+        checked = request._replace(path=checked_path(request.path))
         kept = self._kept()
         if kept:
-            answer = self._ask(kept, asked)
+            answer = self._ask(kept, checked)
             # One that broke while it lay idle says nothing about the pod.
-            if answer.status or method not in _REPEATABLE:
+            if answer.status or request.method not in _REPEATABLE:
                 return answer
         try:
             tunnel = _Tunnel(self._client.upgrade(self._call, PROTOCOL), self._port, secure=self._secure)
@@ -95,7 +79,7 @@ class _Asking:
             if error.status < 500:
                 raise
             return _nothing(error.message)  # the kubelet could not be reached, or will not
-        return self._ask(tunnel, asked)
+        return self._ask(tunnel, checked)
 
     def _kept(self) -> _Tunnel | None:
         try:
@@ -103,8 +87,8 @@ class _Asking:
         except IndexError:
             return None
 
-    def _ask(self, tunnel: _Tunnel, asked: _Request) -> Proxied:
-        answer = tunnel.ask(asked)
+    def _ask(self, tunnel: _Tunnel, request: PodRequest) -> Proxied:
+        answer = tunnel.ask(request)
         if tunnel.usable:
             self._idle.append(tunnel)
         else:
@@ -132,14 +116,14 @@ class _Tunnel:
             self._stream.close()
             raise
 
-    def ask(self, asked: _Request) -> Proxied:
+    def ask(self, request: PodRequest) -> Proxied:
         """One request; status 0 where no whole answer came, with the kubelet's reason where it gave one."""
         self.usable = False
         began = time.monotonic()
         try:
-            self._http.request(asked.method, asked.path, asked.body or None, dict(asked.headers))
+            self._http.request(request.method, request.path, request.body or None, dict(request.headers))
             response = self._http.getresponse()
-            found = response.read(asked.limit)
+            found = response.read(request.limit)
             self.usable = not response.will_close and (response.isclosed() or not response.read(1))
         except (OSError, HTTPException, _failure()) as error:
             return _nothing(self._stream.complaint or str(error) or type(error).__name__)

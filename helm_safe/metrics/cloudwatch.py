@@ -11,10 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from helm_safe.core.objects import dig, mapping, sequence
-from helm_safe.core.printable import printable
-from helm_safe.core.redact import redact
-from helm_safe.metrics.http import checked
-from helm_safe.metrics.readings import Pair, number
+from helm_safe.metrics.http import checked, shown
+from helm_safe.metrics.readings import Pair, number, several
 from helm_safe.metrics.skew import Skew
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
@@ -59,8 +57,7 @@ class CloudWatchQueries:
                 key = f"{row.get('Id')} {row.get('Label')}"
                 found.setdefault(key, []).extend(zip(times, sequence(row, "Values"), strict=False))
         if len(found) > 1:
-            advice = "let the others have ReturnData false, or leave out GROUP BY"
-            raise Refused(f"{WHO} answers the query with {len(found)} series, one is wanted: {advice}")
+            raise several(WHO, len(found), "let the others have ReturnData false, or leave out GROUP BY")
         period = max((number(each) or 0.0 for each in _periods(queries)), default=PERIOD)
         # Values are named by the begin of their interval.
         yield from ((at + period, value) for pairs in found.values() for at, value in pairs)
@@ -78,7 +75,7 @@ class CloudWatchQueries:
         except NoCredentialsError:
             raise Refused(f"{WHO} cannot be asked without credentials, {_WHERE}", _GRANT) from None
         except ParamValidationError as error:
-            raise Refused(f"{WHO} cannot be asked that: {_shown(error)}", "Correct the query.") from None
+            raise Refused(f"{WHO} cannot be asked that: {shown(error)}", "Correct the query.") from None
         except Exception as error:  # noqa: BLE001 - for an answer of another shape botocore's parser raises anything
             raise NoData(f"{WHO} does not answer ({type(error).__name__})") from None
 
@@ -106,7 +103,7 @@ def _client(options: Mapping[str, Any]) -> Any:
         )
     except BotoCoreError as error:
         raise UsageError(
-            f"CloudWatch cannot be asked: {_shown(error)}",
+            f"CloudWatch cannot be asked: {shown(error)}",
             "Set metrics.cloudwatch.region or AWS_REGION, or correct AWS_PROFILE.",
         ) from None
 
@@ -133,20 +130,16 @@ def _see_status(row: Mapping[str, Any]) -> None:
     """Raise for a series that is not there for another reason than that there is none."""
     words = "; ".join(str(dig(each, "Value")) for each in sequence(row, "Messages"))
     if row.get("StatusCode") == "Forbidden":
-        raise Refused(f"{WHO} refuses the credentials, {_WHERE}: {_shown(words)}", _GRANT)
+        raise Refused(f"{WHO} refuses the credentials, {_WHERE}: {shown(words)}", _GRANT)
     if row.get("StatusCode") == "InternalError":
-        raise NoData(f"{WHO} is in trouble: {_shown(words)}")
+        raise NoData(f"{WHO} is in trouble: {shown(words)}")
 
 
 def _refusal(response: Mapping[str, Any]) -> NoData:
-    code, words = str(dig(response, "Error", "Code")), _shown(dig(response, "Error", "Message") or "")
+    code, words = str(dig(response, "Error", "Code")), shown(dig(response, "Error", "Message") or "")
     if any(each in code for each in _DENIED):
-        return Refused(f"{WHO} refuses the credentials ({_shown(code)}), {_WHERE}: {words}", _GRANT)
+        return Refused(f"{WHO} refuses the credentials ({shown(code)}), {_WHERE}: {words}", _GRANT)
     status = dig(response, "ResponseMetadata", "HTTPStatusCode") or 0
     if status >= 500 or any(each in code for each in _PASSING):
-        return NoData(f"{WHO} cannot answer now ({_shown(code)}): {words}")
-    return Refused(f"{WHO} cannot answer ({_shown(code)}): {words}", "Correct the query.")
-
-
-def _shown(words: object) -> str:
-    return printable(redact(str(words).strip()[:2000]))[:300]
+        return NoData(f"{WHO} cannot answer now ({shown(code)}): {words}")
+    return Refused(f"{WHO} cannot answer ({shown(code)}): {words}", "Correct the query.")

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import keyed
 from helm_safe.metrics.http import Http
-from helm_safe.metrics.readings import Pair, number
-from helm_safe.model.traffic import Reading
+from helm_safe.metrics.http_queries import HttpQueries
+from helm_safe.metrics.readings import Pair, number, seconds
 from helm_safe.ports import Clock, Cluster
 
 URL = "https://api.datadoghq.com"
 """The site US1; the others are api.datadoghq.eu, api.us3.datadoghq.com and so on."""
 
 
-class DatadogQueries:
-    """helm_safe.ports.QueryProvider, of the API "query timeseries points". A query answers one series."""
+class DatadogQueries(HttpQueries):
+    """The API "query timeseries points". A query answers one series."""
 
     summed = True
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
 
     @classmethod
     def opened(
@@ -32,9 +29,6 @@ class DatadogQueries:
         """From the options `metrics.*` of the policy. Raises UsageError without DD_API_KEY and DD_APP_KEY."""
         keys = keyed(env, {"DD-API-KEY": ("DD_API_KEY", ""), "DD-APPLICATION-KEY": ("DD_APP_KEY", "")})
         return cls(Http("Datadog", options["url"] or URL, clock, keys, options=options, env=env))
-
-    def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
-        return self._http.readings(begin, end, lambda *time: self._points(query, *time))
 
     def _points(self, query: str, begin: datetime, end: datetime) -> Iterator[Pair]:
         wanted = {"from": f"{begin.timestamp():.0f}", "to": f"{end.timestamp():.0f}", "query": query}
@@ -50,5 +44,5 @@ class DatadogQueries:
             interval = number(mapping(row).get("interval")) or 0.0
             # Points are named by the begin of their interval, in milliseconds.
             for point in sequence(row, "pointlist"):
-                at = number(dig(point, 0))
-                yield at and at / 1000 + interval, dig(point, 1)
+                at = seconds(dig(point, 0))
+                yield at and at + interval, dig(point, 1)

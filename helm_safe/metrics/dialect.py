@@ -63,9 +63,9 @@ class Dialect:
     """One gateway or mesh.
 
     title: for people. telling: labels of one Service's counters, any of the alternatives; it may ask where the
-    Service's pods are. failed: whether the labels are those of
-    an error; None for what no user sent. unit: seconds of one unit of `le`. timed_errors: the durations do not say
-    which answers were errors. by_pods: pods tell the Services apart. remedy: what to do where the sign is missing.
+    Service's pods are. failed: whether the labels are those of an error; None for what no user sent. unit: seconds of
+    one unit of `le`. timed_errors: the durations do not say which answers were errors. by_pods: pods tell the Services
+    apart. remedy: what to do where the sign is missing.
     """
 
     title: str

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import keyed
 from helm_safe.metrics.http import Http
-from helm_safe.metrics.readings import Pair, number
-from helm_safe.model.traffic import Reading
+from helm_safe.metrics.http_queries import HttpQueries
+from helm_safe.metrics.readings import Pair, seconds
 from helm_safe.ports import Clock, Cluster
 
 
-class DynatraceQueries:
-    """helm_safe.ports.QueryProvider, of the Metrics API v2. A query is a selector that answers one series."""
+class DynatraceQueries(HttpQueries):
+    """The Metrics API v2. A query is a selector that answers one series."""
 
     summed = True
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
 
     @classmethod
     def opened(
@@ -29,9 +26,6 @@ class DynatraceQueries:
         """From the options `metrics.*` of the policy. Raises UsageError without DT_API_TOKEN."""
         token = keyed(env, {"Authorization": ("DT_API_TOKEN", "Api-Token ")})
         return cls(Http("Dynatrace", options["url"], clock, token, options=options, env=env))
-
-    def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
-        return self._http.readings(begin, end, lambda *time: self._points(query, *time))
 
     def _points(self, query: str, begin: datetime, end: datetime) -> Iterator[Pair]:
         time = {name: f"{at.timestamp() * 1000:.0f}" for name, at in (("from", begin), ("to", end))}
@@ -44,5 +38,4 @@ class DynatraceQueries:
         for row in found:
             # The timestamps are the ends of the slots already, in milliseconds.
             for at, value in zip(sequence(row, "timestamps"), sequence(row, "values"), strict=False):
-                known = number(at)
-                yield known and known / 1000, value
+                yield seconds(at), value

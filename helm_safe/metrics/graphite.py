@@ -9,8 +9,8 @@ from typing import Any
 from helm_safe.core.objects import dig, sequence
 from helm_safe.metrics.credentials import login
 from helm_safe.metrics.http import Form, Http
+from helm_safe.metrics.http_queries import HttpQueries
 from helm_safe.metrics.readings import Pair, ended
-from helm_safe.model.traffic import Reading
 from helm_safe.ports import Clock, Cluster
 
 BEFORE = timedelta(minutes=10)
@@ -18,15 +18,12 @@ BEFORE = timedelta(minutes=10)
 _FALLBACK = 60.0
 
 
-class GraphiteQueries:
-    """helm_safe.ports.QueryProvider, of the render API. A query is a target that answers one series; one for a count
+class GraphiteQueries(HttpQueries):
+    """The render API. A query is a target that answers one series; one for a count
     answers counts per interval, as StatsD writes them.
     """
 
     summed = True
-
-    def __init__(self, http: Http) -> None:
-        self._http = http
 
     @classmethod
     def opened(
@@ -34,9 +31,6 @@ class GraphiteQueries:
     ) -> GraphiteQueries:
         """From the options `metrics.*` of the policy."""
         return cls(Http("Graphite", options["url"], clock, login(env), options=options, env=env))
-
-    def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
-        return self._http.readings(begin, end, lambda *time: self._points(query, *time))
 
     def _points(self, query: str, begin: datetime, end: datetime) -> Sequence[Pair]:
         first, last = (begin - BEFORE).timestamp(), end.timestamp()

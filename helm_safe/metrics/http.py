@@ -20,11 +20,13 @@ import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
 from helm_safe import __version__
+from helm_safe.core.dates import http_date
 from helm_safe.core.printable import printable
 from helm_safe.core.proxies import proxy_for
 from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import Login
-from helm_safe.metrics.skew import Fetch, Skew, date
+from helm_safe.metrics.readings import several
+from helm_safe.metrics.skew import Fetch, Skew
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock
@@ -108,15 +110,15 @@ class Http:
         return Refused(f"{self.name} cannot answer: {self.shown(words)}", "Correct the query.")
 
     def several(self, count: int, advice: str) -> Refused:
-        """The error for a query that answers more than one series: which one counts is not ours to choose."""
-        return Refused(f"{self.name} answers the query with {count} series, one is wanted: write {advice}")
+        """See `readings.several`. advice: what to write instead."""
+        return several(self.name, count, f"write {advice}")
 
     def shown(self, words: object) -> str:
         """Words of the server, harmless, and without our own credentials, which it may repeat."""
         text = str(words)
         for secret in self._login.secrets:
             text = text.replace(secret, "***")
-        return printable(redact(text.strip()[:2000]))[:300]
+        return shown(text)
 
     def _asked(self, path: str, query: Mapping[str, str], body: Any, accept: str) -> bytes:
         now = self._clock.monotonic()
@@ -202,6 +204,11 @@ class Http:
         return Refused(f"no trusted connection to {self.name}: {words}", advice)
 
 
+def shown(words: object) -> str:
+    """Words of a server, harmless."""
+    return printable(redact(str(words).strip()[:2000]))[:300]
+
+
 def checked(url: str) -> str:
     """The address, when it is one. Raises UsageError, never repeating a password that it may hold."""
     try:
@@ -280,8 +287,8 @@ def _after(headers: Mapping[str, str]) -> float | None:
         told = headers.get(name, "").strip()
         if told.replace(".", "", 1).isdecimal() and len(told) < 7:
             return float(told)
-    moment = date(headers.get("Retry-After", ""))
-    sent = date(headers.get("Date", "")) or moment
+    moment = http_date(headers.get("Retry-After", ""))
+    sent = http_date(headers.get("Date", "")) or moment
     return max((moment - sent).total_seconds(), 0.0) if moment and sent else None
 
 

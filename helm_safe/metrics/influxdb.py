@@ -10,18 +10,15 @@ from typing import Any
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import TOKEN, USER, Login, keyed, login
 from helm_safe.metrics.http import Http
-from helm_safe.metrics.readings import Pair, ended, moment, number, written
+from helm_safe.metrics.http_queries import HttpQueries
+from helm_safe.metrics.readings import Pair, ended, moment, seconds, written
 from helm_safe.model.queries import names_time, timed
 from helm_safe.model.traffic import Reading
 from helm_safe.ports import Clock, Cluster
 
-LANGUAGES = ("flux", "influxql", "sql")
 
-
-class InfluxQueries:
-    """helm_safe.ports.QueryProvider.
-
-    A query names the time by `$begin` and `$end`, which are filled in as the language wants them, and answers one
+class InfluxQueries(HttpQueries):
+    """A query names the time by `$begin` and `$end`, which are filled in as the language wants them, and answers one
     series: Flux the columns `_time` (or `_stop`) and `_value`; InfluxQL and SQL `time`, the begin of an interval, and
     one more. One row without a time of its own stands for the whole time.
     """
@@ -29,7 +26,7 @@ class InfluxQueries:
     summed = True
 
     def __init__(self, http: Http, language: str, org: str, database: str) -> None:
-        self._http = http
+        super().__init__(http)
         self._ask = {"flux": self._flux, "influxql": self._influxql, "sql": self._sql}[language]
         self._quote = "" if language == "flux" else "'"
         self._org = org
@@ -46,7 +43,7 @@ class InfluxQueries:
     def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
         if not names_time(query):
             raise self._http.refused("the query does not say where the time goes: it needs $begin and $end")
-        return self._http.readings(begin, end, lambda *time: self._points(query, *time))
+        return super().series(query, begin, end)
 
     def _points(self, query: str, begin: datetime, end: datetime) -> Sequence[Pair]:
         first, last = (f"{self._quote}{written(at)}{self._quote}" for at in (begin, end))
@@ -81,7 +78,7 @@ class InfluxQueries:
         rows = [row for each in found for row in sequence(each, "values")]
         if any(not isinstance(row, list) or len(row) != 2 for row in rows):
             raise self._http.refused("the query selects several numbers, one is wanted")
-        return [(_seconds(row[0]), row[1]) for row in rows]
+        return [(seconds(row[0]), row[1]) for row in rows]
 
     def _sql(self, query: str) -> Sequence[Pair]:
         said = self._http.json("/api/v3/query_sql", body={"db": self._database, "q": query, "format": "json"})
@@ -104,11 +101,6 @@ def _login(env: Mapping[str, str]) -> Login:
     if env.get("INFLUX_TOKEN") or (env.get(TOKEN) and not env.get(USER)):
         return keyed(env, {"Authorization": ("INFLUX_TOKEN", "Token ")})
     return login(env)._replace(variables="INFLUX_TOKEN, or HELM_SAFE_METRICS_USER and HELM_SAFE_METRICS_PASSWORD")
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    known = number(milliseconds)
-    return known and known / 1000
 
 
 def _tables(text: str) -> Iterator[dict[str, str]]:

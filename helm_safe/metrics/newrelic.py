@@ -11,6 +11,7 @@ from typing import Any
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import keyed
 from helm_safe.metrics.http import Http
+from helm_safe.metrics.http_queries import HttpQueries
 from helm_safe.metrics.readings import Pair, number
 from helm_safe.model.traffic import NoData, Reading
 from helm_safe.ports import Clock, Cluster
@@ -25,16 +26,13 @@ _PASSING = ("TIMEOUT", "SERVER_ERROR", "TOO_MANY_REQUESTS", "RATE_LIMIT")
 _TOLD = ("beginTimeSeconds", "endTimeSeconds", "inspectedCount", "facet")
 
 
-class NewRelicQueries:
-    """helm_safe.ports.QueryProvider, of NerdGraph.
-
-    A query selects one number; SINCE, UNTIL and TIMESERIES are added to it.
-    """
+class NewRelicQueries(HttpQueries):
+    """NerdGraph. A query selects one number; SINCE, UNTIL and TIMESERIES are added to it."""
 
     summed = True
 
     def __init__(self, http: Http, account: int) -> None:
-        self._http = http
+        super().__init__(http)
         self._account = account
 
     @classmethod
@@ -50,7 +48,7 @@ class NewRelicQueries:
         words = _TIME.search(query)
         if words:
             raise self._http.refused(f"{words[0]!r} in the query: the time is added to it, and one series is wanted")
-        return self._http.readings(begin, end, lambda *time: self._points(query, *time))
+        return super().series(query, begin, end)
 
     def _points(self, query: str, begin: datetime, end: datetime) -> Iterator[Pair]:
         seconds = max(INTERVAL, math.ceil((end - begin).total_seconds() / MOST))

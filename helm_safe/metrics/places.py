@@ -9,11 +9,10 @@ from typing import Any
 from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.metrics.absence import Absent, Indistinct
 from helm_safe.model.errors import ClusterError
-from helm_safe.model.resources import ENDPOINT_SLICES, SERVICES
+from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME, SERVICES
 from helm_safe.model.traffic import Backend
 from helm_safe.ports import Cluster
 
-SERVICE_NAME = "kubernetes.io/service-name"
 _ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
 
 

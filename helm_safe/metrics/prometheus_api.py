@@ -12,17 +12,14 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from helm_safe.core.objects import dig, mapping, sequence
-from helm_safe.core.printable import printable
-from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER, login
-from helm_safe.metrics.http import Form, Http
+from helm_safe.metrics.http import MAX_BODY, Form, Http, shown
 from helm_safe.metrics.readings import Pair, readings
 from helm_safe.metrics.skew import Fetch
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
-from helm_safe.ports import Clock, Cluster
+from helm_safe.ports import Clock, Cluster, PodRequest
 
-MAX_BODY = 16 * 1024 * 1024
 LIMITS = (
     ("partial_response", "false"),  # Thanos: an error instead of what some of its stores know
     ("dedup", "true"),  # Thanos: one of several replicas of a Prometheus
@@ -151,16 +148,10 @@ class ServiceProxy:
 
     def json(self, path: str, fields: Fields) -> Any:
         namespace, name, port, base = self._service
+        asked = f"{base}{path}?{urlencode(list(fields))}"
+        request = PodRequest(asked, headers=self._headers, limit=MAX_BODY + 1)
         try:
-            answer = self._cluster.proxied(
-                namespace,
-                name,
-                port,
-                f"{base}{path}?{urlencode(list(fields))}",
-                headers=self._headers,
-                limit=MAX_BODY + 1,
-                kind="services",
-            )
+            answer = self._cluster.proxied(namespace, name, port, request, kind="services")
         except Forbidden as refused:
             raise Refused(
                 f"{self.name} may not be asked: {refused.message}", "Allow `get` on services/proxy there (see `rbac`)."
@@ -193,11 +184,6 @@ class ServiceProxy:
             raise Refused(f"{self.name} cannot answer ({status}): {told}", "Correct the query or the address.")
         what = "does not answer" if status in (0, 502, 503, 504) else "answers with something else than its API"
         raise NoData(f"{self.name} {what} ({status}){told and f': {told}'}")
-
-
-def shown(words: object) -> str:
-    """Words of the server, harmless."""
-    return printable(redact(str(words).strip()[:2000]))[:300]
 
 
 def _labels(row: Mapping[str, Any]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from helm_safe.metrics.prometheus_api import Api
-from helm_safe.metrics.readings import Pair
-from helm_safe.model.traffic import Reading, Refused
+from helm_safe.metrics.readings import Pair, several
+from helm_safe.model.traffic import Reading
 from helm_safe.ports import Clock, Cluster
 
 STEP, MOST = 5.0, 500
@@ -41,5 +41,5 @@ class PromqlQueries:
         step = max(STEP, span / MOST)
         found = self._api.matrix(query, end.timestamp() - step * (span // step), end.timestamp(), step)
         if len(found) > 1:
-            raise Refused(f"{self._api.name} answers the query with {len(found)} series, one is wanted: write sum(...)")
+            raise several(self._api.name, len(found), "write sum(...)")
         return [pair for row in found for pair in row]

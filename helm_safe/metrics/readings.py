@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
-from helm_safe.model.traffic import NoSeries, Reading
+from helm_safe.model.traffic import NoSeries, Reading, Refused
 
 Pair = tuple[Any, Any]
 """A moment (seconds since 1970) and a value, both as they were answered."""
@@ -25,6 +25,12 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def seconds(milliseconds: Any) -> float | None:
+    """Seconds of a number of milliseconds; None for anything else."""
+    known = number(milliseconds)
+    return known and known / 1000
 
 
 def moment(text: Any) -> float | None:
@@ -73,3 +79,8 @@ def ended(pairs: Iterable[Pair], lone: float | None = None) -> list[Pair]:
     moments = sorted(at for at, _ in known)
     interval = min((later - at for at, later in pairwise(moments) if later > at), default=lone)
     return [] if interval is None else [(at + interval, value) for at, value in known]
+
+
+def several(who: str, count: int, advice: str) -> Refused:
+    """The error for a query that answers more than one series: which one counts is not ours to choose."""
+    return Refused(f"{who} answers the query with {count} series, one is wanted: {advice}")

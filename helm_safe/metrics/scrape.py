@@ -17,7 +17,7 @@ from helm_safe.metrics.places import Places
 from helm_safe.model.errors import ClusterError, Forbidden
 from helm_safe.model.resources import PODS
 from helm_safe.model.traffic import Backend, NoData, Sample
-from helm_safe.ports import Clock, Cluster
+from helm_safe.ports import Clock, Cluster, PodRequest
 
 MAX_BODY = 16 * 1024 * 1024
 MAX_PODS = 20
@@ -161,7 +161,8 @@ class ScrapeMetrics:
         return Endpoint(namespace_of(pod), name_of(pod), port, self._where.path or told or proxies.path)
 
     def _read(self, endpoint: Endpoint, dialect: Dialect) -> Iterator[Point]:
-        answer = self._cluster.proxied(endpoint.namespace, endpoint.pod, endpoint.port, endpoint.path, limit=MAX_BODY)
+        request = PodRequest(endpoint.path, limit=MAX_BODY)
+        answer = self._cluster.proxied(endpoint.namespace, endpoint.pod, endpoint.port, request)
         if answer.status != 200:
             said = answer.body[:200].decode("utf-8", "replace") if answer.status == 0 else f"status {answer.status}"
             raise NoData(f"no metrics on port {endpoint.port} ({said})")

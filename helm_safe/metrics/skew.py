@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from helm_safe.core.dates import http_date
 from helm_safe.metrics.readings import Pair, readings
 from helm_safe.model.traffic import NoSeries, Reading
 
@@ -25,7 +25,7 @@ class Skew:
 
     def learn(self, headers: Mapping[str, Any], asked: datetime) -> None:
         """From the headers of an answer to a question of the moment `asked`; one that a cache kept tells nothing."""
-        theirs = None if headers.get("Age") else date(str(headers.get("Date") or headers.get("date") or ""))
+        theirs = None if headers.get("Age") else http_date(str(headers.get("Date") or headers.get("date") or ""))
         if theirs and abs((theirs - asked - self.ahead).total_seconds()) > TOLERANCE:
             ahead = theirs - asked
             self.ahead = ahead if abs(ahead.total_seconds()) > TOLERANCE else timedelta()
@@ -51,12 +51,3 @@ class Skew:
         begin, end = begin + used, end + used
         found = readings(who, fetch(begin, end), begin, end)
         return [Reading(each.at - used.total_seconds(), each.value) for each in found]
-
-
-def date(text: str) -> datetime | None:
-    """A moment as HTTP headers write it; None for anything else."""
-    try:
-        found = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)

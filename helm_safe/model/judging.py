@@ -289,7 +289,7 @@ def _share(window: Window) -> str:
 
 
 def _duration(seconds: float | None, window: Window) -> str:
-    """The 95th percentile for people; above the last bound only that is known."""
+    """A quantile for people; above the last bound only that is known."""
     if seconds is None:
         return "unknown"
     if math.isinf(seconds):

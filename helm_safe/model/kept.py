@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helm_safe.core.objects import Object, mapping, sequence
+from helm_safe.model.targets import ISTIO_PROBES
 
 # Nobody who watches or warms a pod reads these; they are most of it.
 _POD = ("volumes", "tolerations", "affinity", "topologySpreadConstraints", "securityContext", "imagePullSecrets")
@@ -22,8 +23,6 @@ _CONTAINER = (
     "volumeDevices",
     "volumeMounts",
 )
-_VARIABLES = ("ISTIO_KUBE_APP_PROBERS",)
-"""Where a mesh keeps the probes that the chart wrote."""
 _STATUS = ("allocatedResources", "resources", "user", "volumeMounts")
 LONG = 1024
 """Bytes of an annotation that are kept; longer ones are whole manifests."""
@@ -49,7 +48,7 @@ def workload(obj: Object) -> Object:
 
 
 def _container(body: dict[str, Any]) -> dict[str, Any]:
-    variables = [each for each in sequence(body, "env") if each.get("name") in _VARIABLES]
+    variables = [each for each in sequence(body, "env") if each.get("name") == ISTIO_PROBES]
     return {**_without(body, _CONTAINER), **({"env": variables} if variables else {})}
 
 

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from helm_safe.core.objects import Object, ObjectRef
 
@@ -139,6 +139,3 @@ class Evidence:
 
     standing: Standing
     facts: tuple[str, ...] = ()
-
-
-Values = dict[str, Any]

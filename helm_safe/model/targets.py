@@ -12,7 +12,8 @@ from helm_safe.core.probes import READINESS, STARTUP
 
 PATH_ANNOTATION = PREFIX + "warmup-path"
 SIDECARS = ("istio-proxy", "linkerd-proxy")
-_ISTIO_PROBES = "ISTIO_KUBE_APP_PROBERS"
+ISTIO_PROBES = "ISTIO_KUBE_APP_PROBERS"
+"""The variable in which Istio keeps the probes that the chart wrote."""
 
 
 class Target(NamedTuple):
@@ -68,9 +69,9 @@ def _probes(pod: Object) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def _istio_originals(pod: Object) -> dict[str, dict[str, Any]]:
-    """Istio points probes at its own agent and keeps what the chart wrote in a variable: path there -> httpGet."""
+    """What the chart wrote, where Istio points probes at its own agent: path there -> httpGet."""
     variables = [mapping(each) for container in _containers(pod) for each in sequence(container, "env")]
-    text = next((each.get("value") for each in variables if each.get("name") == _ISTIO_PROBES), None)
+    text = next((each.get("value") for each in variables if each.get("name") == ISTIO_PROBES), None)
     try:
         found = json.loads(str(text or "{}"))
     except (ValueError, RecursionError):

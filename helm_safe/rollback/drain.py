@@ -11,12 +11,12 @@ from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
-from helm_safe.model.resources import ENDPOINT_SLICES, SERVICES
+from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME, SERVICES
 from helm_safe.rollback.commit import Outcome, failed, passed, scale
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.standby import make
-from helm_safe.rollback.traffic import OBJECTS, SERVICE_NAME, Stuck, settle
+from helm_safe.rollback.traffic import OBJECTS, Stuck, settle
 
 POLL = 2.0
 GONE_WITHIN = 120.0

@@ -12,7 +12,7 @@ from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, sequence
 from helm_safe.model.errors import Conflict, HelmSafeError
 from helm_safe.model.plan import Moved, Stage, Step
 from helm_safe.model.records import Kind
-from helm_safe.model.resources import ENDPOINT_SLICES
+from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME
 from helm_safe.model.routes import RouteCapture, Weight
 from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Cluster, TrafficRouter
@@ -20,7 +20,6 @@ from helm_safe.registry import load
 from helm_safe.rollback.context import Run
 from helm_safe.routers import BUILTIN
 
-SERVICE_NAME = "kubernetes.io/service-name"
 OBJECTS = "standby objects"  # the record of what the run makes, written before the first of it
 TRIES = 10  # gateways write status beside us, and each write of theirs costs us a try
 CONVERGE_WITHIN = 30.0

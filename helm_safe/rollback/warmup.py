@@ -21,7 +21,7 @@ from helm_safe.model.machine import Verdict
 from helm_safe.model.policy import Resolved
 from helm_safe.model.targets import PATH_ANNOTATION, Target, sidecar_of, target_of
 from helm_safe.model.warming import WarmUp, filled, quantile, settled
-from helm_safe.ports import Ask, Clock, Cluster, Proxied
+from helm_safe.ports import Ask, Clock, Cluster, PodRequest, Proxied
 
 BUDGET = 100.0
 """Requests per second over all pods; kubectl allows itself 50, with bursts of 300."""
@@ -224,13 +224,9 @@ class _Round:
 
     def _ask(self, pod: _Pod, tunnel: Ask | None) -> Answered:
         host, port, path = pod.target or Target(pod.name, 0, "/")
-        method, body = self._wanted.method, self._wanted.body.encode()
+        request = PodRequest(path, self._wanted.method, self._headers, self._wanted.body.encode(), limit=4096)
         try:
-            if tunnel:
-                return tunnel(path, method=method, headers=self._headers, body=body, limit=4096)
-            return self._cluster.proxied(
-                pod.namespace, host, port, path, method=method, headers=self._headers, body=body, limit=4096
-            )
+            return tunnel(request) if tunnel else self._cluster.proxied(pod.namespace, host, port, request)
         except ClusterError as error:
             return error
 

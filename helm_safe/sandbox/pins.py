@@ -60,7 +60,6 @@ PROGRAMS: dict[str, Program] = {
     )
 }
 CORE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "helm4")
-ON_DEMAND = ("helm3", "kustomize", "kwok")
 
 APART: dict[str, Apart] = {
     "prometheus": Apart(

@@ -13,10 +13,12 @@ from helm_safe.journal.clock import SystemClock
 from helm_safe.kube.cluster import KubeCluster
 from helm_safe.model.machine import Verdict
 from helm_safe.model.resources import PODS
+from helm_safe.ports import PodRequest
 from helm_safe.rollback.warmup import BUDGET, WarmUp, warm_up
 from helm_safe.sandbox.cluster import Sandbox
 
 pytestmark = pytest.mark.cluster
+PAY = PodRequest("/pay")
 COLD = 20
 """Requests that a pod fails before it is warm."""
 
@@ -54,13 +56,13 @@ def cold_pods(cluster: KubeCluster, namespace: str, *names: str) -> list[Object]
 @pytest.mark.parametrize("via", ["proxy", "port-forward"])
 def test_cold_pods_are_warmed(cluster: KubeCluster, namespace: str, via: str) -> None:
     pods = cold_pods(cluster, namespace, "one", "two", "three")
-    assert cluster.proxied(namespace, "one", 8080, "/pay").status == 503, "it is not cold: this proves nothing"
+    assert cluster.proxied(namespace, "one", 8080, PAY).status == 503, "it is not cold: this proves nothing"
     wanted = WarmUp(path="/pay", via=via, least=20, timeout=60)
     before = sum(cluster.client.calls.values())
     found = warm_up(cluster, SystemClock(), pods, wanted)
     assert found.verdict is Verdict.PASS, found
     assert found.numbers["errors"] == 3 * COLD - 1
-    assert {cluster.proxied(namespace, name, 8080, "/pay").status for name in ("one", "two", "three")} == {200}
+    assert {cluster.proxied(namespace, name, 8080, PAY).status for name in ("one", "two", "three")} == {200}
     calls = sum(cluster.client.calls.values()) - before - 3
     assert calls == found.numbers["requests"] if via == "proxy" else calls <= wanted.concurrency
 

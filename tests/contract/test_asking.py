@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -13,14 +12,15 @@ from typing import NamedTuple
 
 import pytest
 
-from helm_safe.core.objects import Object, ObjectRef, dig
-from helm_safe.kube.cluster import KubeCluster
+from helm_safe.core.objects import Object, dig
 from helm_safe.model.errors import Invalid, Missing
 from helm_safe.model.resources import PODS
-from helm_safe.ports import Ask, Cluster, Proxied
+from helm_safe.ports import Ask, Cluster, PodRequest, Proxied
+from tests.contract.real import real_cluster
 from tests.fakes.cluster import FakeCluster
 
 PORT, SILENT = 8080, 81
+PAY = PodRequest("/pay")
 
 
 class World(NamedTuple):
@@ -48,18 +48,12 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         fake.ports[namespace, "broken", PORT] = lambda *_: Proxied(500, {"x-pod": "broken"}, b"", 0.001)
         yield World(fake, namespace)
         return
-    sandbox = request.getfixturevalue("sandbox")
-    cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
-    namespaces = cluster.served().preferred("", "Namespace")
-    assert namespaces is not None
-    cluster.create(namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    for name in ("good", "broken"):
-        cluster.create(PODS, _pod(name, namespace))
-        _until(lambda name=name: dig(cluster.get(PODS, namespace, name), "status", "phase") == "Running")
-        _until(lambda name=name: cluster.proxied(namespace, name, PORT, "/healthz").status == 200)
-    yield World(cluster, namespace)
-    cluster.delete(namespaces, ObjectRef("", "Namespace", "", namespace))
-    cluster.close()
+    with real_cluster(request.getfixturevalue("sandbox"), namespace) as cluster:
+        for name in ("good", "broken"):
+            cluster.create(PODS, _pod(name, namespace))
+            _until(lambda name=name: dig(cluster.get(PODS, namespace, name), "status", "phase") == "Running")
+            _until(lambda name=name: cluster.proxied(namespace, name, PORT, PodRequest("/healthz")).status == 200)
+        yield World(cluster, namespace)
 
 
 def _silent(*_: str) -> Proxied:
@@ -87,7 +81,7 @@ def test_what_the_pod_says_is_the_answer(world: World, way: str) -> None:
     """Also when it is an error; again and again over one opening."""
     for pod, status in (("good", 200), ("broken", 500)):
         with world.ask(way, pod) as ask:
-            found = [ask("/pay?limit=1", method=method) for method in ("GET", "GET", "HEAD")]
+            found = [ask(PodRequest("/pay?limit=1", method)) for method in ("GET", "GET", "HEAD")]
         assert [each.status for each in found] == [status] * 3
         assert {each.headers["x-pod"] for each in found} == {pod}
         assert all(each.seconds > 0 for each in found)
@@ -96,7 +90,7 @@ def test_what_the_pod_says_is_the_answer(world: World, way: str) -> None:
 @ways
 def test_a_port_without_a_listener_gives_no_answer_and_says_so(world: World, way: str) -> None:
     with world.ask(way, port=SILENT) as ask:
-        found = ask("/pay")
+        found = ask(PAY)
     assert found.status == 0
     assert found.body
 
@@ -104,33 +98,33 @@ def test_a_port_without_a_listener_gives_no_answer_and_says_so(world: World, way
 @ways
 def test_a_pod_that_is_not_there_is_missing(world: World, way: str) -> None:
     with world.ask(way, "nobody") as ask, pytest.raises(Missing):
-        ask("/pay")
+        ask(PAY)
 
 
 @ways
 @pytest.mark.parametrize("path", ["pay", "/../../secrets", "/a\r\nX: y"])
 def test_a_path_never_leaves_the_pod(world: World, way: str, path: str) -> None:
     with world.ask(way) as ask, pytest.raises(Invalid):
-        ask(path)
+        ask(PodRequest(path))
 
 
 @ways
 def test_a_long_answer_is_cut_and_the_next_one_is_whole(world: World, way: str) -> None:
     with world.ask(way) as ask:
-        assert len(ask("/pay", limit=5).body) == 5
-        assert len(ask("/pay").body) > 50
+        assert len(ask(PodRequest("/pay", limit=5)).body) == 5
+        assert len(ask(PAY).body) > 50
 
 
 @ways
 def test_several_threads_may_ask_at_once(world: World, way: str) -> None:
     with world.ask(way) as ask, ThreadPoolExecutor(4) as pool:
-        assert [each.status for each in pool.map(lambda _: ask("/pay"), range(40))] == [200] * 40
+        assert [each.status for each in pool.map(lambda _: ask(PAY), range(40))] == [200] * 40
 
 
 def test_a_callers_header_goes_by_port_forward_only(world: World) -> None:
     """The API server would read it as its own."""
-    headers = {"Authorization": "Bearer of-the-shop"}
+    request = PodRequest("/pay", headers={"Authorization": "Bearer of-the-shop"})
     with world.ask("proxy") as ask, pytest.raises(Invalid):
-        ask("/pay", headers=headers)
+        ask(request)
     with world.ask("port-forward") as ask:
-        assert ask("/pay", headers=headers).status == 200
+        assert ask(request).status == 200

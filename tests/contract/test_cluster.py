@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
@@ -13,10 +12,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from helm_safe.core.objects import Object, ObjectRef, dig
-from helm_safe.kube.cluster import KubeCluster
 from helm_safe.model.errors import Conflict, Invalid, LostLease, Missing
 from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Cluster, Following
+from tests.contract.real import real_cluster
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.runs import FakeLock
 
@@ -41,14 +40,8 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         yield _world(FakeCluster(), namespace)
         return
-    sandbox = request.getfixturevalue("sandbox")
-    cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
-    namespaces = cluster.served().preferred("", "Namespace")
-    assert namespaces is not None
-    cluster.create(namespaces, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    yield _world(cluster, namespace)
-    cluster.delete(namespaces, ObjectRef("", "Namespace", "", namespace))
-    cluster.close()
+    with real_cluster(request.getfixturevalue("sandbox"), namespace) as cluster:
+        yield _world(cluster, namespace)
 
 
 def _world(cluster: Cluster, namespace: str) -> World:

@@ -127,7 +127,8 @@ def test_no_addition_no_change() -> None:
 def test_both_parsers_put_it_at_the_same_place(monkeypatch: pytest.MonkeyPatch, pure: bool) -> None:
     """The parser of libyaml and the one in Python mark the same places, emoji and all."""
     if pure:
-        monkeypatch.setattr(yamltext, "Loader", yaml.SafeLoader)
+        for module in (yamlio, yamltext):
+            monkeypatch.setattr(module, "Loader", yaml.SafeLoader)
     for text in ("a: 🎉\nb:\n  c: |\n    d\n", "{a: 🎉, b: {c: d}}", "- a: 1\n- b: [1]\n"):
         output, meant = add_everywhere(text)
         assert load_all(output) == meant
@@ -208,7 +209,7 @@ def test_nested_aliases_do_not_add_up() -> None:
 
 
 def test_a_text_beyond_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yamltext, "MAX_SIZE", 10)
+    monkeypatch.setattr(yamlio, "MAX_SIZE", 10)
     with pytest.raises(YamlError, match="longer"):
         parse("a: 34567890")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -21,10 +21,13 @@ from helm_safe.kube.settle import precondition
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
 from helm_safe.model.times import parse_time
-from helm_safe.ports import NO_HEADERS, Ask, Check, Cluster, Keep, Listing, PatchType, Proxied, ProxiedKind, whole
+from helm_safe.ports import Ask, Check, Cluster, Keep, Listing, PatchType, PodRequest, Proxied, ProxiedKind, whole
 from tests.fakes import fencing, merging, rules
 from tests.fakes.following import FakeFollowing
 from tests.fakes.rules import Key
+
+Server = Callable[[str, str], Proxied]
+"""Answers as a pod does: (method, path) -> its answer."""
 
 _VERBS = frozenset({"get", "list", "watch", "create", "update", "patch", "delete"})
 _KINDS = (
@@ -106,9 +109,9 @@ class FakeCluster:
         self.denied: set[tuple[str, str]] = set()
         self.followed: list[str] = []
         self.silent: set[str] = set()
-        self.servers: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
-        self.inside: dict[tuple[str, str], Callable[[str, str], Proxied]] = {}
-        self.ports: dict[tuple[str, str, int | str], Callable[[str, str], Proxied]] = {}
+        self.servers: dict[tuple[str, str], Server] = {}
+        self.inside: dict[tuple[str, str], Server] = {}
+        self.ports: dict[tuple[str, str, int | str], Server] = {}
         self.refusals: dict[ObjectRef, DryRun] = {}
         self.on_write: Callable[[str, Object], None] | None = None
         self.clock: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
@@ -294,48 +297,22 @@ class FakeCluster:
         return (verb, plural) not in self.denied
 
     def proxied(
-        self,
-        namespace: str,
-        name: str,
-        port: int | str,
-        path: str,
-        *,
-        method: str = "GET",
-        headers: Mapping[str, str] = NO_HEADERS,
-        body: bytes = b"",
-        limit: int = 65536,
-        kind: ProxiedKind = "pods",
+        self, namespace: str, name: str, port: int | str, request: PodRequest, *, kind: ProxiedKind = "pods"
     ) -> Proxied:
-        self.reads.append(("proxied", f"{name}:{port}{path}"))
-        self._before("proxied", SERVED.resources[Gvk("", "v1", "Pod")])
-        forwarding.call(namespace, name, port, path, headers=headers)  # refuses what the real one refuses
-        server = self._server(namespace, name, port)
-        if server is None:
-            raise Missing(f'{kind} "{name}" not found', status=404, reason="NotFound")
-        answer = server(method, path)
-        return answer._replace(body=answer.body[:limit])
+        self._asked("proxied", f"{name}:{port}{request.path}")
+        forwarding.call(namespace, name, port, request)  # refuses what the real one refuses
+        return _answer(self._server(namespace, name, port), request, f'{kind} "{name}"')
 
     @contextmanager
     def forwarded(self, namespace: str, name: str, port: int) -> Iterator[Ask]:
         """`inside` is what a pod answers to its own network, where that differs from `servers`."""
         pod = name.removeprefix("https:")
 
-        def ask(
-            path: str,
-            *,
-            method: str = "GET",
-            headers: Mapping[str, str] = NO_HEADERS,
-            body: bytes = b"",
-            limit: int = 65536,
-        ) -> Proxied:
-            self.reads.append(("forwarded", f"{name}:{port}{path}"))
-            self._before("forwarded", SERVED.resources[Gvk("", "v1", "Pod")])
-            forwarding.checked_path(path)
+        def ask(request: PodRequest) -> Proxied:
+            self._asked("forwarded", f"{name}:{port}{request.path}")
+            forwarding.checked_path(request.path)
             server = self.inside.get((namespace, pod)) or self._server(namespace, name, port)
-            if server is None:
-                raise Missing(f'pods "{pod}" not found', status=404, reason="NotFound")
-            answer = server(method, path)
-            return answer._replace(body=answer.body[:limit])
+            return _answer(server, request, f'pods "{pod}"')
 
         yield ask
 
@@ -344,7 +321,11 @@ class FakeCluster:
 
     # --- inside ---
 
-    def _server(self, namespace: str, name: str, port: int | str) -> Callable[[str, str], Proxied] | None:
+    def _asked(self, verb: str, what: str) -> None:
+        self.reads.append((verb, what))
+        self._before(verb, SERVED.resources[Gvk("", "v1", "Pod")])
+
+    def _server(self, namespace: str, name: str, port: int | str) -> Server | None:
         """`servers` answer on every port of a pod that `ports` do not speak for."""
         pod = name.removeprefix("https:")
         return self.ports.get((namespace, pod, port)) or self.servers.get((namespace, pod))
@@ -446,6 +427,13 @@ class FakeCluster:
 
     def _as(self, resource: Resource, obj: Object) -> Object:
         return {**copy.deepcopy(obj), "apiVersion": resource.gvk.api_version, "kind": resource.gvk.kind}
+
+
+def _answer(server: Server | None, request: PodRequest, asked: str) -> Proxied:
+    if server is None:
+        raise Missing(f"{asked} not found", status=404, reason="NotFound")
+    answer = server(request.method, request.path)
+    return answer._replace(body=answer.body[: request.limit])
 
 
 def _at(resource: Resource, namespace: str, name: str) -> Key:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from tests.fakes.webserver import Handler, listening
 
 LOOKBACK = 300.0
 _SELECTOR = re.compile(r"(?P<name>[a-z_]+)(\{(?P<labels>.*?)\})?(\[(?P<range>\d+)s\])?( offset (?P<offset>\d+)s)?")
@@ -106,25 +106,16 @@ class Server:
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Requested(Handler):
+        def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
             form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode(), keep_blank_values=True)
             state.seen.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
             body = state.answer(form)
-            self.send_response(state.status)
-            for name, value in {**state.headers, "Content-Length": str(len(body))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(state.status, state.headers, body)
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state = Server(f"http://127.0.0.1:{http.server_port}")
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested) as port:
+        state = Server(f"http://127.0.0.1:{port}")
         yield state
-        http.shutdown()
 
 
 def form_of(path: str) -> Mapping[str, list[str]]:

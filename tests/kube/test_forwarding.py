@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
@@ -15,7 +12,10 @@ from helm_safe.kube.cluster import KubeCluster
 from helm_safe.kube.config import Connection
 from helm_safe.kube.credentials import Credentials
 from helm_safe.model.errors import ClusterError, Forbidden, Invalid, Missing, Unreachable
+from helm_safe.ports import PodRequest
+from tests.fakes.webserver import Handler, listening
 
+ROOT = PodRequest("/")
 Answer = tuple[int, bytes]
 
 
@@ -33,28 +33,19 @@ class ApiServer:
 
 @pytest.fixture
 def server() -> Iterator[ApiServer]:
-    class Handler(BaseHTTPRequestHandler):
+    class Requested(Handler):
         def _any(self) -> None:
             state.seen.append((self.command, self.path))
             state.bodies.append(self.rfile.read(int(self.headers.get("Content-Length", 0))))
             state.shop.append(self.headers.get("X-Shop", ""))
             status, body = state.answer(len(state.seen))
-            self.send_response(status)
-            for name, value in {"Content-Length": str(len(body)), **state.headers}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
+            self.answer(status, state.headers, body)
 
         do_GET = do_HEAD = do_POST = _any  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        state = ApiServer(f"http://127.0.0.1:{http.server_port}")
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested) as port:
+        state = ApiServer(f"http://127.0.0.1:{port}")
         yield state
-        http.shutdown()
 
 
 @pytest.fixture
@@ -71,8 +62,8 @@ def refused(code: int, reason: str, message: str) -> Answer:
 
 def test_the_address(server: ApiServer, cluster: KubeCluster) -> None:
     """Path and query arrive at the pod as written; TLS is asked for in the pod's name."""
-    cluster.proxied("shop", "api-1", 8080, "/orders/a b?limit=1&x=ä")
-    cluster.proxied("shop", "https:api-1", 8443, "/", method="HEAD")
+    cluster.proxied("shop", "api-1", 8080, PodRequest("/orders/a b?limit=1&x=ä"))
+    cluster.proxied("shop", "https:api-1", 8443, PodRequest("/", "HEAD"))
     assert server.seen == [
         ("GET", "/api/v1/namespaces/shop/pods/api-1:8080/proxy/orders/a%20b?limit=1&x=%C3%A4"),
         ("HEAD", "/api/v1/namespaces/shop/pods/https:api-1:8443/proxy/"),
@@ -80,7 +71,7 @@ def test_the_address(server: ApiServer, cluster: KubeCluster) -> None:
 
 
 def test_a_service_a_body_and_headers(server: ApiServer, cluster: KubeCluster) -> None:
-    cluster.proxied("shop", "api", 80, "/q", method="POST", headers={"X-Shop": "1"}, body=b"a=1", kind="services")
+    cluster.proxied("shop", "api", 80, PodRequest("/q", "POST", {"X-Shop": "1"}, b"a=1"), kind="services")
     assert server.seen == [("POST", "/api/v1/namespaces/shop/services/api:80/proxy/q")]
     assert (server.bodies, server.shop) == ([b"a=1"], ["1"])
 
@@ -88,14 +79,14 @@ def test_a_service_a_body_and_headers(server: ApiServer, cluster: KubeCluster) -
 @pytest.mark.parametrize("header", ["Authorization", "impersonate-user", "Cookie", "Host", "Proxy-Authorization"])
 def test_no_header_speaks_to_the_api_server(server: ApiServer, cluster: KubeCluster, header: str) -> None:
     with pytest.raises(Invalid):
-        cluster.proxied("shop", "api-1", 8080, "/", headers={header: "x"})
+        cluster.proxied("shop", "api-1", 8080, PodRequest("/", headers={header: "x"}))
     assert server.seen == []
 
 
 @pytest.mark.parametrize("path", ["", "orders", "/../../secrets", "/a/./b", "/a\r\nX: y", "/\x1b"])
 def test_a_path_never_leaves_the_pod(server: ApiServer, cluster: KubeCluster, path: str) -> None:
     with pytest.raises(Invalid):
-        cluster.proxied("shop", "api-1", 8080, path)
+        cluster.proxied("shop", "api-1", 8080, PodRequest(path))
     assert server.seen == []
 
 
@@ -103,14 +94,14 @@ def test_a_path_never_leaves_the_pod(server: ApiServer, cluster: KubeCluster, pa
 def test_an_escaped_path_stays_escaped(server: ApiServer, cluster: KubeCluster, path: str) -> None:
     """Dots behind escapes could be decoded on the way: they are refused as well."""
     with pytest.raises(Invalid):
-        cluster.proxied("shop", "api-1", 8080, path)
+        cluster.proxied("shop", "api-1", 8080, PodRequest(path))
     assert server.seen == []
 
 
 @pytest.mark.parametrize("pod", ["/", "a/b", "../x", "a%2fb", "a\n"])
 def test_a_strange_pod_is_refused(server: ApiServer, cluster: KubeCluster, pod: str) -> None:
     with pytest.raises(Invalid):
-        cluster.proxied("shop", pod, 8080, "/")
+        cluster.proxied("shop", pod, 8080, ROOT)
     assert server.seen == []
 
 
@@ -119,7 +110,7 @@ def test_what_the_pod_says_is_the_answer(server: ApiServer, cluster: KubeCluster
     """Once, whatever it is: no retry, no redirect, no fresh credentials."""
     server.answer = lambda _: (status, b"" if status == 204 else b'{"message": "from the pod"}')
     server.headers = {"Location": server.url + "/elsewhere", "X-Pod": "api-1"}
-    found = cluster.proxied("shop", "api-1", 8080, "/")
+    found = cluster.proxied("shop", "api-1", 8080, ROOT)
     assert (found.status, found.headers["x-pod"]) == (status, "api-1")
     assert len(server.seen) == 1
 
@@ -136,7 +127,7 @@ def test_the_api_servers_own_refusals_are_errors(
 ) -> None:
     server.answer = lambda _: answer
     with pytest.raises(error):
-        cluster.proxied("shop", "api-1", 8080, "/")
+        cluster.proxied("shop", "api-1", 8080, ROOT)
 
 
 @pytest.mark.parametrize("code", [500, 502, 503])
@@ -144,33 +135,33 @@ def test_a_pod_that_cannot_be_reached_gave_no_answer(server: ApiServer, cluster:
     """As the API server says it."""
     words = "error trying to reach service: dial tcp 10.8.0.66:81: connect: connection refused"
     server.answer = lambda _: refused(code, "ServiceUnavailable", words)
-    found = cluster.proxied("shop", "api-1", 8080, "/")
+    found = cluster.proxied("shop", "api-1", 8080, ROOT)
     assert (found.status, found.body.decode()) == (0, words)
     assert len(server.seen) == 1
 
 
 def test_credentials_are_read_again_for_the_api_server_alone(server: ApiServer, cluster: KubeCluster) -> None:
     server.answer = lambda n: refused(401, "Unauthorized", "Unauthorized") if n == 1 else (200, b"ok")
-    assert cluster.proxied("shop", "api-1", 8080, "/").status == 200
+    assert cluster.proxied("shop", "api-1", 8080, ROOT).status == 200
     assert len(server.seen) == 2
     server.answer = lambda _: refused(401, "Unauthorized", "Unauthorized")
     with pytest.raises(Unreachable):
-        cluster.proxied("shop", "api-1", 8080, "/")
+        cluster.proxied("shop", "api-1", 8080, ROOT)
 
 
 def test_a_long_answer_is_cut(server: ApiServer, cluster: KubeCluster) -> None:
     server.answer = lambda _: (200, b"x" * 500_000)
-    assert len(cluster.proxied("shop", "api-1", 8080, "/", limit=1000).body) == 1000
-    assert len(cluster.proxied("shop", "api-1", 8080, "/", limit=10**6).body) == 500_000
+    assert len(cluster.proxied("shop", "api-1", 8080, PodRequest("/", limit=1000)).body) == 1000
+    assert len(cluster.proxied("shop", "api-1", 8080, PodRequest("/", limit=10**6)).body) == 500_000
 
 
 def test_the_pods_clock_is_not_the_api_servers(server: ApiServer, cluster: KubeCluster) -> None:
     """The pod's Date would shift every age and Lease."""
-    cluster.proxied("shop", "api-1", 8080, "/")
+    cluster.proxied("shop", "api-1", 8080, ROOT)
     assert cluster.client.server_time() is None
 
 
 def test_no_api_server_is_an_error() -> None:
     cluster = KubeCluster(Client(Connection("http://127.0.0.1:1", "default", "test", "the test", Credentials)))
     with pytest.raises(Unreachable):
-        cluster.proxied("shop", "api-1", 8080, "/")
+        cluster.proxied("shop", "api-1", 8080, ROOT)

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,11 @@ from helm_safe.kube.cluster import KubeCluster
 from helm_safe.kube.config import Connection
 from helm_safe.kube.credentials import Credentials
 from helm_safe.model.errors import Forbidden, Unreachable
+from helm_safe.ports import PodRequest
 from helm_safe.sandbox.agent import channels
+from tests.fakes.webserver import Handler, listening
 
+ROOT = PodRequest("/")
 TLS = Path(__file__).parent / "tls"
 
 
@@ -40,7 +42,7 @@ class Pod:
 
 @contextmanager
 def serving(*, secure: bool = False) -> Iterator[Pod]:
-    class Handler(BaseHTTPRequestHandler):
+    class Requested(Handler):
         protocol_version = "HTTP/1.1"
 
         def setup(self) -> None:
@@ -64,19 +66,15 @@ def serving(*, secure: bool = False) -> Iterator[Pod]:
 
         do_GET = do_HEAD = do_POST = _any  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        http.daemon_threads = True
-        if secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
-            http.socket = context.wrap_socket(http.socket, server_side=True)
-        pod = Pod(http.server_port)
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested, own_tls() if secure else None) as port:
+        pod = Pod(port)
         yield pod
-        http.shutdown()
+
+
+def own_tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    return context
 
 
 @dataclass
@@ -106,11 +104,7 @@ def api_server(*, secure: bool = False) -> Iterator[ApiServer]:
         app.router.add_get("/{path:.*}", handle)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
-        context = None
-        if secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=own_tls() if secure else None)
         await site.start()
         state.port = runner.addresses[0][1]
         ready.set()
@@ -146,12 +140,9 @@ def cluster(server: ApiServer, scheme: str = "http", **settings: Any) -> KubeClu
 
 def test_many_requests_share_one_connection_and_none_stays_open(server: ApiServer, pod: Pod) -> None:
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
-        assert [ask("/a b?c=ä").status for _ in range(5)] == [200] * 5
-        assert (
-            ask("/", method="POST", headers={"Authorization": "Bearer pod", "Host": "shop.test"}, body=b"{}").status
-            == 200
-        )
-        assert ask("/", method="HEAD").status == 200
+        assert [ask(PodRequest("/a b?c=ä")).status for _ in range(5)] == [200] * 5
+        assert ask(PodRequest("/", "POST", {"Authorization": "Bearer pod", "Host": "shop.test"}, b"{}")).status == 200
+        assert ask(PodRequest("/", "HEAD")).status == 200
     assert server.paths == ["/api/v1/namespaces/shop/pods/api-1/portforward"]
     assert pod.asked[0]["line"] == "GET /a%20b?c=%C3%A4 HTTP/1.1"
     assert pod.asked[0]["Host"] == f"localhost:{pod.port}"
@@ -172,7 +163,7 @@ def test_a_connection_that_broke_while_idle_is_opened_anew(server: ApiServer, po
     pod.close_every = 2
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
         for number in range(6):
-            assert ask("/").status == 200
+            assert ask(ROOT).status == 200
             until(lambda number=number: number % 2 == 0 or not pod.open)
     assert len(pod.asked) == 6
     assert len(server.seen) == 3
@@ -181,18 +172,18 @@ def test_a_connection_that_broke_while_idle_is_opened_anew(server: ApiServer, po
 def test_what_could_change_data_is_never_sent_twice(server: ApiServer, pod: Pod) -> None:
     pod.close_every = 1
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
-        assert ask("/", method="POST").status == 200
+        assert ask(PodRequest("/", "POST")).status == 200
         until(lambda: not pod.open)
-        assert ask("/", method="POST").status == 0
-        assert ask("/", method="POST").status == 200
+        assert ask(PodRequest("/", "POST")).status == 0
+        assert ask(PodRequest("/", "POST")).status == 200
     assert len(pod.asked) == 2
 
 
 def test_a_cut_answer_is_not_kept(server: ApiServer, pod: Pod) -> None:
     """The rest of it would be taken for the next answer."""
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
-        assert len(ask("/", limit=10).body) == 10
-        assert len(ask("/").body) == 1000
+        assert len(ask(PodRequest("/", limit=10)).body) == 10
+        assert len(ask(ROOT).body) == 1000
     assert len(server.seen) == 2
 
 
@@ -205,7 +196,7 @@ def test_who_we_are_is_said_and_read_again_once(server: ApiServer, pod: Pod) -> 
         impersonation=(("Impersonate-User", "eve"), ("Impersonate-Group", "a")),
     )
     with found.forwarded("shop", "api-1", pod.port) as ask:
-        assert ask("/").status == 200
+        assert ask(ROOT).status == 200
     assert [each["Authorization"] for each in server.seen] == ["Bearer old", "Bearer new"]
     assert {each["Impersonate-User"] for each in server.seen} == {"eve"}
     assert "Authorization" not in pod.asked[0]
@@ -217,22 +208,22 @@ def test_refusals(server: ApiServer, pod: Pod) -> None:
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
         server.refusal = lambda _: web.Response(status=403, text=json.dumps(body))
         with pytest.raises(Forbidden, match="no portforward for you"):
-            ask("/")
+            ask(ROOT)
         server.refusal = lambda _: web.Response(status=500, text=json.dumps({**body, "message": "dial kubelet"}))
-        found = ask("/")
+        found = ask(ROOT)
         assert (found.status, b"dial kubelet" in found.body) == (0, True)
         server.refusal = lambda _: web.Response(status=302, headers={"Location": "http://127.0.0.1:1/"})
         with pytest.raises(Unreachable):
-            ask("/")
+            ask(ROOT)
         server.refusal = lambda _: web.Response(status=401)
         with pytest.raises(Unreachable):
-            ask("/")
+            ask(ROOT)
 
 
 def test_nobody_there(server: ApiServer) -> None:
     gone = replace(server, port=1)
     with cluster(gone).forwarded("shop", "api-1", 8080) as ask, pytest.raises(Unreachable, match="No connection"):
-        ask("/")
+        ask(ROOT)
 
 
 def test_tls_to_the_api_server_is_verified(pod: Pod) -> None:
@@ -247,18 +238,18 @@ def test_tls_to_the_api_server_is_verified(pod: Pod) -> None:
         ):
             with cluster(server, "https", **settings).forwarded("shop", "api-1", pod.port) as ask:
                 if trusted:
-                    assert ask("/").status == 200
+                    assert ask(ROOT).status == 200
                 else:
                     with pytest.raises(Unreachable):
-                        ask("/")
+                        ask(ROOT)
 
 
 def test_a_pod_that_speaks_tls(server: ApiServer) -> None:
     with serving(secure=True) as pod, cluster(server).forwarded("shop", "https:api-1", pod.port) as ask:
-        assert [ask("/").status for _ in range(2)] == [200, 200]
+        assert [ask(ROOT).status for _ in range(2)] == [200, 200]
         assert len(server.seen) == 1
     with serving() as pod, cluster(server).forwarded("shop", "https:api-1", pod.port) as ask:
-        assert ask("/").status == 0
+        assert ask(ROOT).status == 0
 
 
 @contextmanager
@@ -299,13 +290,13 @@ def test_the_proxy_is_the_one_that_the_connection_names(
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with cluster(server).forwarded("shop", "api-1", pod.port) as ask:
-        assert ask("/").status == 200
+        assert ask(ROOT).status == 200
     with forward_proxy() as (port, heads):
         found = cluster(server, proxy=f"http://me:p%40ss@127.0.0.1:{port}")
         with found.forwarded("shop", "api-1", pod.port) as ask:
-            assert ask("/").status == 200
+            assert ask(ROOT).status == 200
     assert heads[0].startswith(f"CONNECT 127.0.0.1:{server.port} ")
     assert "Basic bWU6cEBzcw==" in heads[0]
     inside_tls = cluster(server, proxy="https://127.0.0.1:1").forwarded("shop", "api-1", 1)
     with inside_tls as ask, pytest.raises(Unreachable, match="proxy of the kind https"):
-        ask("/")
+        ask(ROOT)

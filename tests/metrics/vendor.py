@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.runs import START
+from tests.fakes.webserver import Handler, listening
 
 END = START
 BEGIN = END - timedelta(seconds=60)
@@ -71,8 +71,8 @@ class Vendor:
 def serving(context: ssl.SSLContext | None = None) -> Iterator[Vendor]:
     """A Vendor that answers on a port of its own."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Requested(Handler):
+        def do_GET(self) -> None:  # noqa: N802 - the name that http.server calls
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -99,18 +99,11 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[Vendor]:
         def date_time_string(self, timestamp: object = None) -> str:
             return format_datetime(state.clock(), usegmt=True)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
             """Whoever asked went away: that is what some tests are about."""
 
     state = Vendor()
-    with Server(("127.0.0.1", 0), Handler) as http:
-        if context:
-            http.socket = context.wrap_socket(http.socket, server_side=True)
-        state.url = f"{'https' if context else 'http'}://127.0.0.1:{http.server_port}"
-        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+    with listening(Requested, context, Server) as port:
+        state.url = f"{'https' if context else 'http'}://127.0.0.1:{port}"
         yield state
-        http.shutdown()
