@@ -11,7 +11,7 @@ _BARE = re.compile(r"[A-Za-z_/](?:[\w./:@+-]*[\w./@+-])?", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_/][\w./@+-]*", re.ASCII)
 _OLD_BOOLEANS = {"y", "Y", "n", "N", "nan", "inf"}
 _UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # JSON takes these as they are, YAML does not
-_LITERAL = re.compile(r"[^\s#](?:[ -~\n]*[^\s])?\n?")
+_LITERAL = re.compile(r"[!\"$-~](?:[ -~\n]*[!-~])?\n?")
 
 
 def block(value: Any) -> list[str]:

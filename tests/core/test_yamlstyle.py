@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helm_safe.core.yamlio import YamlError, load
@@ -25,6 +25,7 @@ VALUES = st.recursive(
 )
 
 
+@example(["\x1b\n"], False)
 @given(st.lists(VALUES, min_size=1, max_size=3) | st.dictionaries(TEXT, VALUES, min_size=1, max_size=3), st.booleans())
 @settings(max_examples=400, deadline=None)
 def test_round_trip(value: Any, bare: bool) -> None:
