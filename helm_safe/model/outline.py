@@ -21,6 +21,7 @@ USUAL = {
     "reassert": 4.0,
     "watch": 12.0,
     "warm": 4.0,
+    "users": 6.0,
     "leave": 4.0,
     "routes": 4.0,
     "remove": 6.0,

@@ -30,6 +30,7 @@ from helm_safe.rollback.runs import (
     RunState,
     latest_run,
     refuse_if_unfinished,
+    resumable_run,
     standing_isolation,
     unfinished_run,
 )
@@ -110,7 +111,7 @@ def resume(world: World, release: Release, settings: Settings) -> Run | None:
 
     Raises NotFound where there is none, Blocked while its process lives and is not paused.
     """
-    state = unfinished_run(world, release)
+    state = resumable_run(world, release)
     if state.holder and state.holder.requests[-1:] == ("pause",) and _answers(world, release, state):
         return None
     with seat(world, release, state.run_id) as held:

@@ -30,6 +30,7 @@ from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
 from helm_safe.rollback.traffic import Stuck
+from helm_safe.rollback.users import users
 from helm_safe.rollback.watch import watch
 
 ActionOf = Callable[[Run, Step, bool], Outcome]
@@ -66,6 +67,7 @@ ACTIONS: dict[str, ActionOf] = {
     "forget": shift.forget,
     "reassert": shift.reassert,
     "warm": shift.warm_restored,
+    "users": users,
     "leave": standby.leave,
     "routes": shift.restore,
     "remove": standby.remove,

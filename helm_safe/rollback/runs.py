@@ -41,8 +41,12 @@ class RunState:
     @property
     def held(self) -> bool:
         """Whether it ended after COMMIT with users on pods that are not the release's own: somebody must go on."""
-        plan = self.progress.plan
-        return bool(plan and plan.hold) and self.progress.end == EndState.FAILED.value and committed(self.progress)
+        return bool(self.progress.plan and self.progress.plan.hold) and self.failed_late
+
+    @property
+    def failed_late(self) -> bool:
+        """Whether it failed after COMMIT: `resume` looks again, and does anew what failed."""
+        return self.progress.end == EndState.FAILED.value and committed(self.progress)
 
     @property
     def stuck(self) -> bool:
@@ -63,8 +67,16 @@ def latest_run(world: World, release: Release) -> RunState | None:
 
 def unfinished_run(world: World, release: Release) -> RunState:
     """The run that has no end yet. Raises NotFound where there is none."""
-    state = latest_run(world, release)
-    if state is None or not state.unfinished:
+    return _checked(release, latest_run(world, release), late=False)
+
+
+def resumable_run(world: World, release: Release) -> RunState:
+    """The same, or the newest one if it failed after COMMIT: nothing waits for it, and it may still be completed."""
+    return _checked(release, latest_run(world, release), late=True)
+
+
+def _checked(release: Release, state: RunState | None, *, late: bool) -> RunState:
+    if state is None or not (state.unfinished or (late and state.failed_late)):
         ended = f" (the last one, {state.run_id}, ended {state.progress.end})" if state else ""
         raise NotFound(
             f"no run is under way for release {release}{ended}",

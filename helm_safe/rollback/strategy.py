@@ -145,16 +145,11 @@ def after_rollback(strategy: str) -> Iterator[Step]:
 
 def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
     """The way back of users to the release's own Services, and the end of what was made for the run."""
-    if strategy == "native":
-        return
-    yield Step(
-        "warm",
-        Stage.WATCH,
-        "warm",
-        _warming("the restored pods", scene),
-        {"workloads": scene.workloads},
-    )
-    if strategy == "express":
+    if strategy != "native":
+        title = _warming("the restored pods", scene)
+        yield Step("warm", Stage.WATCH, "warm", title, {"workloads": scene.workloads})
+    if strategy in ("native", "express"):
+        yield from _users(scene)
         return
     leave = "take the standby's pods out of the release's own Services"
     if strategy == "standby":
@@ -172,6 +167,14 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
     if holds(scene):
         yield Step("release", Stage.CLEANUP, "release", "put the autoscalers back exactly")
+
+
+def _users(scene: Scene) -> Iterator[Step]:
+    """Without gates on the way users tell at the end, where the gateway's counters can be read."""
+    services = sorted({door.service for door in scene.snapshot.staging.doors()})
+    if services and not scene.snapshot.blind:
+        title = "see what users get from the restored pods: success rate and latency"
+        yield Step("users", Stage.WATCH, "users", title, {"services": services, "bake": scene.settings.bake})
 
 
 def return_shares(strategy: str, steps: Sequence[int]) -> Sequence[int]:

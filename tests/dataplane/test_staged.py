@@ -119,7 +119,7 @@ def test_the_same_harness_catches_a_plain_rollback(sandbox: Sandbox, namespace: 
     player.await_route()
     with player.load(RATE) as load:
         time.sleep(2)
-        story = player.play("--strategy", "native", "--bake", "2s")
+        story = player.play("--strategy", "native", "--bake", "8s")  # within which pods may get warm
         time.sleep(2)
     assert story.code == 0, story
     requests = load.requests()
