@@ -213,8 +213,12 @@ class Lease:
             except ClusterError as error:
                 problem = error.message
         if self._overdue() and not self._lost:
+            name = f"{self._release.name} -n {self._release.namespace}"
             raise LostLease(
-                f"the Lease of release {self._release} could not be renewed for {HOLDS:.0f} s: {problem}", self._look
+                f"the run stopped in the middle: the Lease of release {self._release} could not be renewed for "
+                f"{HOLDS:.0f} s: {problem}",
+                f"This process writes nothing more. Once that is mended, `helm safe-rollback resume {name}` goes on, "
+                "and `abort` puts things back; `status` tells whether another process took over.",
             )
 
     def _renew_forever(self) -> None:

@@ -85,7 +85,7 @@ def test_without_an_answer_nobody_may_write(cluster: FakeCluster, clock: FakeClo
     cluster.fail(verb, ClusterError("the API server is away"))
     with pytest.raises(LostLease, match="could not be renewed for 10 s: the API server is away") as caught:
         lease.check()
-    assert "helm safe-rollback status checkout-api -n prod" in caught.value.next_step
+    assert "helm safe-rollback resume checkout-api -n prod" in caught.value.next_step
     lease.check()
 
 
