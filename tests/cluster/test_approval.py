@@ -22,7 +22,7 @@ from tests.sampling import FULL
 pytestmark = pytest.mark.cluster
 TWO_PODS = "autoscaling.minReplicas=2"
 BLIND = ("--accept", "GATE-001=no users in this test")
-POLICY = "{approval: {from: the shop's on-call, timeout: 20m}, metrics: {traefik: {labels: app=nobody}}}"
+POLICY = "{approval: {from: the shop's on-call, timeout: 20m}, metrics: {scrape: {labels: app=nobody}}}"
 STANDBY = ("--strategy", "standby", "--steps", "50,100", "--pause-at", "50")
 NATIVE = ("--strategy", "native", "--pause-at", "commit")
 
