@@ -118,6 +118,7 @@ def test_a_run_outlives_its_token(login: Login) -> None:
     restored(login.shop)
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize("later", ["refused", "no plugin answer"])
 def test_without_fresh_credentials_the_run_stops_and_can_be_resumed(login: Login, later: str) -> None:
     """Exit 4, one paragraph that says what to do; with a new login `resume` ends what was begun."""

@@ -64,7 +64,7 @@ def matrix() -> list[Any]:
     return [pytest.param(*cell, id=" ".join(cell).replace(" ", "-")) for cell in chosen]
 
 
-@pytest.mark.matrix(2)
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize(("name", "point", "fault"), matrix())
 def test_a_fault_is_seen_through_or_said(
     sandbox: Sandbox, namespace: str, tmp_path: Path, name: str, point: str, fault: str
