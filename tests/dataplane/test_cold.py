@@ -18,8 +18,13 @@ from tests.dataplane.staging import POLICY, Case, Player, Story
 
 pytestmark = pytest.mark.dataplane
 TARGET = "1-cold"
-COLD = ("config.SANDBOX_COLD_REQUESTS=1_0", "config.SANDBOX_COLD_LATENCY=300ms", "autoscaling.minReplicas=2")
-"""An underscore, or Helm would make a number of what a ConfigMap takes as text only."""
+COLD = (
+    *("config.SANDBOX_COLD_REQUESTS=1_0", "config.SANDBOX_COLD_LATENCY=300ms"),
+    *("autoscaling.minReplicas=2", "autoscaling.maxReplicas=2"),
+)
+"""An underscore, or Helm would make a number of what a ConfigMap takes as text only. An autoscaler that adds pods later
+would bring cold ones that nobody warms.
+"""
 OFF = POLICY + "    least: 0\n"
 RATE = 30.0
 
