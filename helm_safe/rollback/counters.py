@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from helm_safe.model.looks import Looks
 from helm_safe.model.proportions import improbable
 from helm_safe.model.traffic import Backend, NoData, Sample, Window, joined, window
 from helm_safe.rollback.context import Run
@@ -28,15 +29,16 @@ class Trial(NamedTuple):
 class Counters:
     """The windows of one step, look by look. share: percent of the requests that the judged Services should get.
 
-    windows: by Service, since the step began; empty while the newest look brought no numbers. doubt: why they must not
-    be passed on, "" for none. notice: told of what is missing. restarted: told when all begins anew.
+    alpha: chance of a wrong stop that one test of one pair may spend. notice: told of what is missing. windows: by
+    Service, since the step began; empty while the newest look brought no numbers. doubt: why they must not be passed
+    on, "" for none.
     """
 
     run: Run
     trials: Sequence[Trial]
     share: float
+    alpha: float
     notice: Callable[[str], None]
-    restarted: Callable[[], None]
     windows: dict[str, Window] = field(default_factory=dict)
     doubt: str = ""
     _totals: dict[str, Window] = field(default_factory=dict)
@@ -44,6 +46,9 @@ class Counters:
     _began: float = 0.0
     _grown_at: float = 0.0
     _gap: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._looks = {trial: Looks(self.alpha) for trial in self.trials}
 
     def begin(self) -> None:
         """The first sample; what was counted before it belongs to another step."""
@@ -72,7 +77,12 @@ class Counters:
     def forget(self) -> None:
         """Count from the newest sample on."""
         self._totals = {}
-        self.restarted()
+        for each in self._looks.values():
+            each.restart()
+
+    def due(self, trial: Trial, *, last: bool) -> float:
+        """What a test of the pair may spend now, see `Looks.due`."""
+        return self._looks[trial].due(self._seen(trial.judged), last=last)
 
     @property
     def actual(self) -> float | None:

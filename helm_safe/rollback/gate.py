@@ -15,7 +15,7 @@ from helm_safe.model.events import Level
 from helm_safe.model.gates import GateState, span_words, worst
 from helm_safe.model.health import Health
 from helm_safe.model.judging import Floors, Judgement, floors_of, judge
-from helm_safe.model.looks import Looks, alpha_of
+from helm_safe.model.looks import alpha_of
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import Step
 from helm_safe.model.policy import Resolved
@@ -67,12 +67,11 @@ class Gate:
     metrics: list[GateState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        trials = tuple(self._trials())
+        self.trials = tuple(self._trials())
         queries = queries_in(self.run.settings.resolved)
-        alpha = alpha_of(self._gates(), len(trials) * (TESTS + len(queries)))
-        self.looks = {trial: Looks(alpha) for trial in trials}
-        self.counters = Counters(self.run, trials, self.share, self._notice, self._anew)
-        self.asking = Asking(self.run, trials, alpha, self.share == 100, self._kept("readings"))
+        alpha = alpha_of(self._gates(), len(self.trials) * (TESTS + len(queries)))
+        self.counters = Counters(self.run, self.trials, self.share, alpha, self._notice)
+        self.asking = Asking(self.run, self.trials, alpha, self.share == 100, self._kept("readings"))
 
     @property
     def share(self) -> float:
@@ -140,17 +139,17 @@ class Gate:
         self._judge(last=False)
 
     def _judge(self, *, last: bool) -> None:
-        self.judgements = [] if self.blind else [self._judgement(trial, last=last) for trial in self.looks]
+        self.judgements = [] if self.blind else [self._judgement(trial, last=last) for trial in self.trials]
         self.metrics = self.asking.look(last=last)
 
     def _judgement(self, trial: Trial, *, last: bool) -> Judgement:
         floors: Floors = floors_of(self.run.settings.resolved)
-        windows, looks = self.counters.windows, self.looks[trial]
+        windows = self.counters.windows
         judged, beside = windows.get(trial.judged), windows.get(trial.other) if self.share < 100 else None
         baseline = self._baseline(trial.judged) if beside is None else None
         earlier = self._earlier(trial.judged) if beside is None else None
         name = "the current version" if self.step.args["trial"] == "canary" else f"Service/{trial.other}"
-        alpha = looks.due(judged.requests if judged else 0.0, last=last)
+        alpha = self.counters.due(trial, last=last)
         return judge(judged, beside, floors, baseline=baseline, earlier=earlier, beside=name, alpha=alpha)
 
     def _decide(self) -> Outcome | None:
@@ -193,7 +192,7 @@ class Gate:
 
     def _needed(self) -> Iterator[float]:
         """Seconds until each pair has the minimum of requests, as users come now."""
-        for trial, each in zip(self.looks, self.judgements, strict=False):
+        for trial, each in zip(self.trials, self.judgements, strict=False):
             yield each.lacking / max(self.counters.rate([trial]) * self.share / 100, 1e-9)
 
     def _without_users(self) -> Outcome | None:
@@ -274,9 +273,9 @@ class Gate:
         }
 
     def _traffic_gates(self) -> Iterator[GateState]:
-        for trial, judgement in zip(self.looks, self.judgements, strict=False):
+        for trial, judgement in zip(self.trials, self.judgements, strict=False):
             for each in judgement.gates:
-                yield each if len(self.looks) < 2 else each._replace(name=f"{each.name} ({trial.judged})")
+                yield each if len(self.trials) < 2 else each._replace(name=f"{each.name} ({trial.judged})")
 
     def _pods_gate(self) -> GateState:
         eta = 0.0 if self.health.verdict is Verdict.PASS else None
@@ -290,8 +289,8 @@ class Gate:
 
     def _passed(self, words: str) -> Outcome:
         windows = {name: each for name, each in self.counters.windows.items() if each.requests}
-        kept = {trial.judged: windows[trial.judged].to_json() for trial in self.looks if trial.judged in windows}
-        others = {trial.judged: windows[trial.other].to_json() for trial in self.looks if trial.other in windows}
+        kept = {trial.judged: windows[trial.judged].to_json() for trial in self.trials if trial.judged in windows}
+        others = {trial.judged: windows[trial.other].to_json() for trial in self.trials if trial.other in windows}
         told = f"{words}, after {self.waited:.0f} s"
         return passed(told, windows=kept, others=others, readings=self.asking.kept())
 
@@ -315,10 +314,6 @@ class Gate:
         if words != self.noticed:
             self.noticed = words
             self.run.tell(self.step.stage, f"no numbers from the gateway: {words}", Level.WARNING)
-
-    def _anew(self) -> None:
-        for each in self.looks.values():
-            each.restart()
 
     def _promotions(self) -> int:
         return list(self.run.lock.requests()).count("promote")

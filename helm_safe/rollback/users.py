@@ -8,7 +8,7 @@ from helm_safe.model.errors import OutcomeUnknown
 from helm_safe.model.events import Level
 from helm_safe.model.gates import worst
 from helm_safe.model.judging import Judgement, floors_of, judge
-from helm_safe.model.looks import Looks, alpha_of
+from helm_safe.model.looks import alpha_of
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
 from helm_safe.rollback.commit import Outcome, failed, passed
@@ -43,16 +43,15 @@ class _Users:
         self._run = run
         self._step = step
         self._cold = False
-        trials = [Trial(name) for name in step.args["services"]]
-        alpha = alpha_of(1, len(trials) * FLOORS)
-        self._looks = {trial: Looks(alpha) for trial in trials}
-        self.counters = Counters(run, trials, 100, self._notice, self._anew)
+        self._trials = [Trial(name) for name in step.args["services"]]
+        alpha = alpha_of(1, len(self._trials) * FLOORS)
+        self.counters = Counters(run, self._trials, 100, alpha, self._notice)
 
     def decide(self, waited: float) -> Outcome | None:
         """The outcome after one more look, None to go on. waited: seconds since the first one."""
         over = waited >= float(self._step.args["bake"])
         self.counters.look()
-        found = [self._judgement(trial, last=over) for trial in self._looks]
+        found = [self._judgement(trial, last=over) for trial in self._trials]
         verdict, words = worst(each.verdict for each in found), "; ".join(each.sentence for each in found)
         if verdict is Verdict.FAIL:
             if over:
@@ -70,8 +69,8 @@ class _Users:
 
     def _judgement(self, trial: Trial, *, last: bool) -> Judgement:
         seen = self.counters.windows.get(trial.judged)
-        alpha = self._looks[trial].due(seen.requests if seen else 0.0, last=last)
-        return judge(seen, None, floors_of(self._run.settings.resolved), alpha=alpha)
+        floors = floors_of(self._run.settings.resolved)
+        return judge(seen, None, floors, alpha=self.counters.due(trial, last=last))
 
     def _nobody(self, found: Sequence[Judgement]) -> bool:
         """Whether nothing bad is known, and too little to be good; numbers that stopped coming are no numbers."""
@@ -82,10 +81,6 @@ class _Users:
             self._cold = True
             self._tell(f"users still meet trouble: {words}; the restored pods have the time of the bake to get warm")
         self.counters.forget()
-
-    def _anew(self) -> None:
-        for each in self._looks.values():
-            each.restart()
 
     def _notice(self, words: str) -> None:
         self._tell(f"no numbers from the gateway: {words}")
