@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from helm_safe.model.plan import Plan, Step
+from helm_safe.model.plan import Plan, Step, judged_share
 from helm_safe.model.records import Progress
 
 # Seconds, as seen on real clusters; a step that bakes takes its bake on top. Unknown actions count as OTHERWISE.
@@ -65,6 +65,5 @@ def _trial(plan: Plan, step: Step) -> dict[str, Any]:
     if "trial" not in step.args or plan.traffic is None:
         return {}
     beside = step.args["trial"] == "canary"
-    share = float(step.args["share"])
     names = sorted({pair.canary if beside else pair.stable for pair in plan.traffic.pairs})
-    return {"share": share if beside else 100 - share, "judged": names}
+    return {"share": judged_share(step.args), "judged": names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -44,6 +45,12 @@ class Advice(str, Enum):
     BRIDGE = "bridge"
     ROLL_FORWARD = "roll forward"
     HOLD = "hold"
+
+
+def judged_share(args: Mapping[str, Any]) -> float:
+    """Percent of the traffic that the judged Services have, by the args of a step with a gate."""
+    share = float(args["share"])
+    return share if args["trial"] == "canary" else 100 - share
 
 
 @dataclass(frozen=True, slots=True)

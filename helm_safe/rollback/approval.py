@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from helm_safe.model.events import Level
 from helm_safe.model.plan import Step
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.gate import POLL, Gate
 from helm_safe.rollback.shift import judged_pods
 from helm_safe.rollback.traffic import look
-from helm_safe.rollback.waiting import Facts, answer, begin_waiting, waiting_words
-
-REMIND = 300.0
-"""Seconds between two reminders, and after which the watch over users' requests begins anew: a long good time would
-hide that things have just become bad."""
+from helm_safe.rollback.waiting import REMIND, Facts, answer, begin_waiting, tell_waiting, waiting_words
 
 
 def approve(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - the journal knows when it began
@@ -35,14 +30,13 @@ def approve(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - the
         if run.world.clock.monotonic() - told >= REMIND:
             told = _tell(run, step, facts)
             if gate:
-                gate.look_anew()
+                gate.look_anew()  # a long good time would hide that things have just become bad
         run.world.clock.sleep(POLL)
 
 
 def _tell(run: Run, step: Step, facts: Facts) -> float:
     """Say for what it waits; returns when, in the clock's monotonic seconds."""
-    words = waiting_words(facts, run.release, run.world.cluster.now())
-    run.tell(step.stage, words, Level.WARNING, kind="waiting", waits=step.id, **facts)
+    tell_waiting(run, step, facts, waiting_words(facts, run.release, run.world.cluster.now()))
     return run.world.clock.monotonic()
 
 

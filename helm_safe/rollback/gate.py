@@ -17,7 +17,7 @@ from helm_safe.model.health import Health
 from helm_safe.model.judging import Floors, Judgement, floors_of, judge
 from helm_safe.model.looks import alpha_of
 from helm_safe.model.machine import Verdict, committed
-from helm_safe.model.plan import Step
+from helm_safe.model.plan import Step, judged_share
 from helm_safe.model.policy import Resolved
 from helm_safe.model.traffic import Window
 from helm_safe.rollback.commit import Outcome, failed, passed
@@ -26,7 +26,7 @@ from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.queries import Asking, queries_in
 from helm_safe.rollback.traffic import look
-from helm_safe.rollback.waiting import answer, begin_waiting
+from helm_safe.rollback.waiting import REMIND, answer, begin_waiting, tell_waiting
 from helm_safe.rollback.warmup import wanted_by, warm_up
 
 POLL = 4.0
@@ -37,7 +37,6 @@ SOONEST = 1 / 3
 """Share of the bake that also a clearly better version stays for: what is good and bad by turns must show it."""
 TESTS = 5  # of one pair at one look: the floors of errors and durations, errors beside, slow answers beside in two ways
 SILENCE = 20.0  # seconds after which a gate is told of even though its words are the same
-REMIND = 300.0  # the same while a person is waited for
 ACCEPTED = "GATE-001"  # who accepts it goes without the gateway's numbers
 
 
@@ -76,8 +75,7 @@ class Gate:
     @property
     def share(self) -> float:
         """Percent of the traffic that the judged Services have at this step."""
-        share = float(self.step.args["share"])
-        return share if self.step.args["trial"] == "canary" else 100 - share
+        return judged_share(self.step.args)
 
     @property
     def bake(self) -> float:
@@ -221,8 +219,7 @@ class Gate:
         name = f"{self.run.release.name} -n {self.run.release.namespace}"
         told = f"a person decides (gates.no-traffic: ask): `helm safe-rollback promote {name}` goes on, `abort` stops"
         waits = f"until then {self.share:g} % of the users stay here, and the gates are watched"
-        data = {"kind": "waiting", "waits": self.step.id, **facts}
-        self.run.tell(self.step.stage, f"{words}; {told}; {waits}", Level.WARNING, **data)
+        tell_waiting(self.run, self.step, facts, f"{words}; {told}; {waits}")
 
     def _baseline(self, judged: str) -> Window | None:
         """The newest window of the same Service in an earlier step, else of the one that it was compared with."""

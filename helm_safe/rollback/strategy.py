@@ -12,7 +12,7 @@ from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
 from helm_safe.model.judging import time_to_decision
 from helm_safe.model.options import COMMIT
-from helm_safe.model.plan import Stage, Step, Traffic
+from helm_safe.model.plan import Stage, Step, Traffic, judged_share
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
@@ -267,11 +267,10 @@ def _weights(scene: Scene, share: float, trial: str) -> dict[str, object]:
 
     eta: seconds until the step can be decided as users come now, None where they do not.
     """
-    judged = share if trial == "canary" else 100 - share
-    needed = time_to_decision(scene.rate, judged / 100, scene.settings.resolved.value("gates.minimum-requests"))
-    eta = max(needed, scene.settings.bake) if math.isfinite(needed) else None
-    bake, workloads = scene.settings.bake, scene.workloads
-    return {"share": share, "trial": trial, "bake": bake, "workloads": workloads, "eta": eta}
+    bake, minimum = scene.settings.bake, scene.settings.resolved.value("gates.minimum-requests")
+    args = {"share": share, "trial": trial, "bake": bake, "workloads": scene.workloads}
+    needed = time_to_decision(scene.rate, judged_share(args) / 100, minimum)
+    return {**args, "eta": max(needed, bake) if math.isfinite(needed) else None}
 
 
 def _refs(objects: list[Object]) -> Iterator[ObjectRef]:

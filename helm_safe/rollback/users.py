@@ -15,6 +15,7 @@ from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.counters import Counters, Trial
 from helm_safe.rollback.gate import POLL, idle_after
+from helm_safe.rollback.watch import watches_on
 
 FLOORS = 2  # tests at one look: errors and durations
 
@@ -63,8 +64,7 @@ class _Users:
             self._tell(f"not judged by what users get: {words}")
             return passed(f"too few users to judge by: {words}")
         if waited > float(self._run.plan.settings["timeout"]):
-            name = self._run.release.name
-            raise OutcomeUnknown(f"what users get from the restored pods stays open: {words}", _next(name))
+            raise OutcomeUnknown(f"what users get from the restored pods stays open: {words}", watches_on(self._run))
         return None
 
     def _judgement(self, trial: Trial, *, last: bool) -> Judgement:
@@ -87,7 +87,3 @@ class _Users:
 
     def _tell(self, words: str) -> None:
         self._run.tell(self._step.stage, words, Level.WARNING)
-
-
-def _next(name: str) -> str:
-    return f"The release is at the restored revision. `helm safe-rollback resume {name}` watches on."

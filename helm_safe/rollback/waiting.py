@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from helm_safe.core.printable import printable
+from helm_safe.model.events import Level
 from helm_safe.model.machine import safe_share
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
@@ -14,6 +15,9 @@ from helm_safe.rollback.context import Run, safe_words
 
 Facts = dict[str, Any]
 """As journaled, in events and in `status`: for, who, since and until (ISO; None for as long as it takes), then."""
+
+REMIND = 300.0
+"""Seconds between two times that a waiting is told."""
 
 
 def begin_waiting(run: Run, step: Step, before: str, seconds: float | None) -> Facts:
@@ -39,6 +43,11 @@ def answer(run: Run, step: Step) -> str:
     """Who approved what the step waits for, "user@host"; "" while nobody did, or it does not wait."""
     wanted = (run.journal.run_id, step.id, run.progress.waits.get(step.id, {}).get("since"))
     return next((each.by for each in run.lock.approvals() if each[:3] == wanted), "")
+
+
+def tell_waiting(run: Run, step: Step, facts: Facts, words: str) -> None:
+    """The event of a waiting, for people, screens and machines alike."""
+    run.tell(step.stage, words, Level.WARNING, kind="waiting", waits=step.id, **facts)
 
 
 def waiting_words(facts: Facts, release: Release, now: datetime) -> str:

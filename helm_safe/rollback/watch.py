@@ -32,8 +32,13 @@ def watch(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reads
         run.world.clock.sleep(POLL)
     raise OutcomeUnknown(
         f"the restored pods of {run.release} were not all up within {run.plan.settings['timeout']:.0f} s: {pods.said}",
-        f"The release is at the restored revision. `helm safe-rollback resume {run.release.name}` watches on.",
+        watches_on(run),
     )
+
+
+def watches_on(run: Run) -> str:
+    """The next step where time was over before anything was decided."""
+    return f"The release is at the restored revision. `helm safe-rollback resume {run.release.name}` watches on."
 
 
 def restored(run: Run, stage: Stage, names: list[str]) -> PodWatch:
