@@ -62,7 +62,7 @@ class Workload:
         peers = self.item.kind == "StatefulSet"
         balancing = [each for each in self.services if not (peers and dig(each, "spec", "clusterIP") == "None")]
         found = (port for service in balancing for port in sequence(service, "spec", "ports"))
-        return {str(dig(port, "targetPort") or dig(port, "port")) for port in found if _is_tcp(port)}
+        return {str(dig(port, "targetPort") or dig(port, "port")) for port in found if is_tcp(port)}
 
 
 def workloads(items: Items, further: Iterable[Mapping[str, Any]] = ()) -> Iterator[Workload]:
@@ -113,5 +113,6 @@ def _selects(service: Object, labels: Mapping[str, Any]) -> bool:
     return selects(mapping(service, "spec", "selector"), labels)
 
 
-def _is_tcp(port: Any) -> bool:
+def is_tcp(port: Any) -> bool:
+    """Whether a port of a container or Service speaks TCP, which is what stands for nothing."""
     return dig(port, "protocol") in (None, "TCP")

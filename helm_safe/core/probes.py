@@ -10,7 +10,7 @@ from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.core.quantities import nanos
 
 STARTUP, READINESS, LIVENESS = "startupProbe", "readinessProbe", "livenessProbe"
-_HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
+HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
 
 
 class Probe(NamedTuple):
@@ -97,7 +97,7 @@ _STACKS: tuple[tuple[Stack, re.Pattern[str], re.Pattern[str]], ...] = tuple(
 def probe(container: Mapping[str, Any], field: str) -> Probe | None:
     """The probe of that field, None where there is none or it has no handler."""
     body = mapping(container, field)
-    kind = next((name for name in _HANDLERS if isinstance(body.get(name), dict)), None)
+    kind = next((name for name in HANDLERS if isinstance(body.get(name), dict)), None)
     if kind is None:
         return None
     return Probe(

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, mapping, sequence
 from helm_safe.core.quantities import quantity
-from helm_safe.metrics.readings import Pair, moment, readings
+from helm_safe.metrics.readings import Pair, moment
+from helm_safe.metrics.skew import Skew
 from helm_safe.model.errors import ClusterError, Forbidden, Missing
 from helm_safe.model.resources import POD_METRICS, SERVICES, WORKLOADS
 from helm_safe.model.traffic import NoData, NoSeries, Reading, Refused
@@ -56,21 +57,24 @@ class KubernetesQueries:
 
     def series(self, query: str, begin: datetime, end: datetime) -> Sequence[Reading]:
         wanted = _wanted(query)
-        ahead = self._cluster.now() - self._clock.now()
+
+        def fetch(_: datetime, last: datetime) -> list[Pair]:
+            # Dated to the second, as is the cluster's clock: the newest measurement may seem to be of the future.
+            return [(min(at, last.timestamp()), value) for at, value in self._measured(wanted)]
+
+        return Skew(self._cluster.now() - self._clock.now()).readings(WHO, begin, end, fetch)
+
+    def _measured(self, wanted: _Wanted) -> list[tuple[float, float]]:
         try:
-            pairs = list(self._point(wanted))
+            return list(self._point(wanted))
         except Forbidden as refused:
             raise Refused(f"{WHO} may not be read: {refused.message}", refused.next_step) from None
         except Missing:
             raise Refused("the cluster serves no metrics.k8s.io", "Install the metrics server.") from None
         except ClusterError as error:
             raise NoData(f"{WHO} does not answer: {error.message}") from None
-        # Measurements are dated to the second, as is the cluster's clock: the newest one may seem to be of the future.
-        last = (end + ahead).timestamp()
-        found = readings(WHO, [(min(at, last), value) for at, value in pairs], begin + ahead, end + ahead)
-        return [Reading(each.at - ahead.total_seconds(), each.value) for each in found]
 
-    def _point(self, wanted: _Wanted) -> Iterator[Pair]:
+    def _point(self, wanted: _Wanted) -> Iterator[tuple[float, float]]:
         selector = self._selector(wanted)
         labels = ",".join(f"{name}={value}" for name, value in sorted(selector.items()))
         measured = [

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 from typing import Any
 
+from helm_safe.model.times import parse_time
 from helm_safe.model.traffic import NoSeries, Reading, Refused
 
 Pair = tuple[Any, Any]
@@ -36,13 +37,8 @@ def seconds(milliseconds: Any) -> float | None:
 def moment(text: Any) -> float | None:
     """Seconds since 1970 of a date and time in RFC 3339, UTC where it names no zone; None for anything else."""
     match = _MOMENT.fullmatch(text) if isinstance(text, str) else None
-    if not match:
-        return None
-    zone = (match[4] or "Z").replace("Z", "+00:00")
-    try:
-        return datetime.fromisoformat(f"{match[1]}T{match[2]}{zone}").timestamp() + float(match[3] or 0)
-    except ValueError:
-        return None
+    found = parse_time(f"{match[1]}T{match[2]}{match[3] or ''}{match[4] or 'Z'}") if match else None
+    return found.timestamp() if found else None
 
 
 def written(at: datetime) -> str:

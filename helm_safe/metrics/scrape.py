@@ -9,17 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, sequence
+from helm_safe.core.workloads import containers, init_containers
 from helm_safe.metrics.absence import Absent
 from helm_safe.metrics.choice import Choice
 from helm_safe.metrics.dialect import Dialect
 from helm_safe.metrics.exposition import Point, points
+from helm_safe.metrics.http import MAX_BODY
 from helm_safe.metrics.places import Places
 from helm_safe.model.errors import ClusterError, Forbidden
 from helm_safe.model.resources import PODS
 from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster, PodRequest
 
-MAX_BODY = 16 * 1024 * 1024
 MAX_PODS = 20
 _ADVICE = "Name them in the policy (metrics.gateway, metrics.scrape.*), or give a Prometheus with --metrics."
 
@@ -185,8 +186,7 @@ def _declared_port(pod: Object, names: Sequence[str], *, annotated: bool) -> int
         return int(told)
     ports = {
         mapping(port).get("name"): mapping(port).get("containerPort")
-        for kind in ("containers", "initContainers")
-        for container in sequence(pod, "spec", kind)
+        for container in (*containers(pod), *init_containers(pod))
         for port in sequence(container, "ports")
     }
     numbers = [number for name in names if isinstance(number := ports.get(name), int)]

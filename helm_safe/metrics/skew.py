@@ -19,9 +19,9 @@ Fetch = Callable[[datetime, datetime], Iterable[Pair]]
 class Skew:
     """How far a server's clock is ahead of this machine's."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
-        """Zero while the difference is within TOLERANCE."""
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
+        """As far as `learn` is asked, zero while the difference is within TOLERANCE."""
 
     def learn(self, headers: Mapping[str, Any], asked: datetime) -> None:
         """From the headers of an answer to a question of the moment `asked`; one that a cache kept tells nothing."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from helm_safe.model.signatures import Match, is_error, match_of
+from helm_safe.model.signatures import Match, is_error, tally
 from helm_safe.model.times import parse_time
 
 LINES = 300
@@ -72,11 +72,7 @@ class LogBook:
         begin = heard.read_at or max(oldest, started or oldest)
         lines = [(at, text) for at, text in _lines(log) if at is None or heard.newest is None or at > heard.newest]
         for _, text in lines:
-            match = match_of(text)
-            if match:
-                key = (match.signature.id, match.subject)
-                known = heard.found.get(key)
-                heard.found[key] = known._replace(times=known.times + 1) if known else match
+            tally(heard.found, text)
         heard.rate = _rate(lines, max(begin, settled), now) or heard.rate
         heard.minutes += max((now - begin).total_seconds(), 1.0) / 60
         heard.read_at = now

@@ -286,15 +286,19 @@ def scan(log: str) -> list[Match]:
     """The signatures in a log, most frequent first; each line counts for the first signature that it matches."""
     found: dict[tuple[str, str], Match] = {}
     for line in log.splitlines():
-        match = match_of(line)
-        if match is None:
-            continue
-        known = found.get((match.signature.id, match.subject))
-        found[match.signature.id, match.subject] = known._replace(times=known.times + 1) if known else match
+        tally(found, line)
     return sorted(found.values(), key=lambda match: -match.times)
 
 
-def match_of(line: str) -> Match | None:
+def tally(found: dict[tuple[str, str], Match], line: str) -> None:
+    """Count one more line. found: by id of the signature and subject."""
+    match = _match_of(line)
+    if match:
+        known = found.get((match.signature.id, match.subject))
+        found[match.signature.id, match.subject] = known._replace(times=known.times + 1) if known else match
+
+
+def _match_of(line: str) -> Match | None:
     """The first signature that a line matches."""
     short = line[:MAX_LINE]
     for signature in SIGNATURES:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.objects import Object, dig, mapping, name_of, sequence
 from helm_safe.core.probes import READINESS, STARTUP
+from helm_safe.core.workloads import containers, init_containers
 
 PATH_ANNOTATION = PREFIX + "warmup-path"
 SIDECARS = ("istio-proxy", "linkerd-proxy")
@@ -47,15 +48,13 @@ def sidecar_of(pod: Object) -> str:
     return next((name for each in _containers(pod) if (name := str(each.get("name"))) in SIDECARS), "")
 
 
-def _containers(pod: Object) -> Iterator[dict[str, Any]]:
+def _containers(pod: Object) -> list[Object]:
     """All of them: newer meshes run their proxy as a restartable init container."""
-    for kind in ("containers", "initContainers"):
-        yield from (mapping(each) for each in sequence(pod, "spec", kind))
+    return [*containers(pod), *init_containers(pod)]
 
 
-def _applications(pod: Object) -> list[dict[str, Any]]:
-    own = [mapping(each) for each in sequence(pod, "spec", "containers")]
-    return [each for each in own if each.get("name") not in SIDECARS]
+def _applications(pod: Object) -> list[Object]:
+    return [each for each in containers(pod) if each.get("name") not in SIDECARS]
 
 
 def _probes(pod: Object) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

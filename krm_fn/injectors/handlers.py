@@ -6,12 +6,10 @@ import re
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, sequence
-from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Stack, probe
+from helm_safe.core.probes import HANDLERS, LIVENESS, READINESS, STARTUP, Stack, probe
 from helm_safe.core.workloads import ports
 from krm_fn.injectors.spring import spring_endpoints
-from krm_fn.pods import Workload
-
-HANDLER_FIELDS = ("httpGet", "tcpSocket", "grpc", "exec")
+from krm_fn.pods import Workload, is_tcp
 
 # (liveness, readiness): endpoints that come in pairs. Those with common names pair only in a JVM.
 _PAIRS = (
@@ -80,7 +78,7 @@ def handler_of(container: Object, field: str) -> Object | None:
     if probe(container, field) is None:
         return None
     body = container[field]
-    return {name: body[name] for name in HANDLER_FIELDS if name in body}
+    return {name: body[name] for name in HANDLERS if name in body}
 
 
 def _pair(container: Object, stack: Stack | None) -> tuple[Object, Object] | None:
@@ -140,8 +138,4 @@ def _declared(container: Object) -> tuple[str | int | None, str]:
 
 
 def _tcp_ports(container: Object) -> list[tuple[str, int]]:
-    return list(ports({"ports": [each for each in sequence(container, "ports") if _is_tcp(each)]}))
-
-
-def _is_tcp(port: Any) -> bool:
-    return isinstance(port, dict) and port.get("protocol") in (None, "TCP")
+    return list(ports({"ports": [each for each in sequence(container, "ports") if is_tcp(each)]}))

@@ -10,8 +10,6 @@ from krm_fn.selection import CONTAINERS
 FIELDS = {"liveness": LIVENESS, "readiness": READINESS, "startup": STARTUP}
 """Words of the config -> fields of a container. Liveness comes first: the startup probe takes over its handler."""
 
-HANDLERS = ("httpGet", "tcpSocket", "grpc", "exec")
-
 _PORT = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535, "minLength": 1}
 _SECONDS = {"type": "integer", "minimum": 1, "maximum": 86400}
 TIMINGS: dict[str, Any] = {

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.findings import Severity
 from helm_safe.core.objects import Object, dig, mapping
-from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Stack, probe, stack_of, starved
+from helm_safe.core.probes import HANDLERS, LIVENESS, READINESS, STARTUP, Stack, probe, stack_of, starved
 from helm_safe.core.workloads import container_name, ports
 from helm_safe.core.yamledit import NoPlace
 from krm_fn.errors import UsageError
 from krm_fn.function import Call
 from krm_fn.injectors.handlers import Handlers, derive
-from krm_fn.injectors.probe_schema import FIELDS, HANDLERS, SCHEMA, TIMINGS
+from krm_fn.injectors.probe_schema import FIELDS, SCHEMA, TIMINGS
 from krm_fn.items import Path
 from krm_fn.pods import Workload
 from krm_fn.selection import matches, selects_item
