@@ -17,7 +17,7 @@ from helm_safe.registry import load
 
 def metrics_of(settings: Resolved, cluster: Cluster, clock: Clock, env: Mapping[str, str]) -> MetricProvider:
     """The provider that flags and policy choose; nothing is asked of it yet. Raises UsageError."""
-    options = _options(settings)
+    options = settings.below("metrics")
     name = options["provider"]
     if options["requests"] or options["errors"] or name not in BUILTIN:
         return _counted(options, cluster, clock, env)
@@ -33,7 +33,7 @@ def queries_of(
 
     The function raises UsageError for a provider that answers no queries or is not told enough.
     """
-    options = _options(settings)
+    options = settings.below("metrics")
 
     @cache
     def opened(name: str, url: str) -> QueryProvider:
@@ -71,8 +71,3 @@ def _queries(options: Mapping[str, Any], cluster: Cluster, clock: Clock, env: Ma
     provider = load(name, QUERIES, noun="provider of queries", group="helm_safe.queries")
     found: QueryProvider = provider.opened(options, cluster, clock, env)
     return found
-
-
-def _options(settings: Resolved) -> dict[str, Any]:
-    start = "metrics."
-    return {key.removeprefix(start): each.value for key, each in settings.settings.items() if key.startswith(start)}

@@ -93,6 +93,11 @@ class Resolved:
     def value(self, key: str) -> Any:
         return self.settings[key].value
 
+    def below(self, section: str) -> dict[str, Any]:
+        """The values of the options `SECTION.…`, by what follows in their keys."""
+        start = f"{section}."
+        return {key.removeprefix(start): each.value for key, each in self.settings.items() if key.startswith(start)}
+
     def chosen(self) -> dict[str, Setting]:
         """What is not a default, in the order of the table: what a plan shows."""
         return {key: setting for key, setting in self.settings.items() if setting.source != DEFAULT}
@@ -163,12 +168,13 @@ def resolve(flags: Mapping[str, Any], policy: Policy | None, current: Annotated,
     provider = settings["metrics.provider"]
     if settings["metrics.url"].value and provider.source == DEFAULT:
         settings["metrics.provider"] = Setting("prometheus", settings["metrics.url"].source)
-    missing = lacking({key.removeprefix("metrics."): each.value for key, each in settings.items()})
+    resolved = Resolved(settings)
+    missing = lacking(resolved.below("metrics"))
     if missing:
         source, chosen = settings["metrics.provider"].source, settings["metrics.provider"].value
         raise UsageError(f"{source} chooses the metrics of {chosen} without {', '.join(missing)}", _add(missing))
     warming.agrees(settings)
-    return Resolved(settings)
+    return resolved
 
 
 def _add(missing: Collection[str]) -> str:

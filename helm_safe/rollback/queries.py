@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -88,12 +88,11 @@ class Asking:
 
     def __post_init__(self) -> None:
         self._opened = self.run.world.queries(self.run.settings.resolved)
-
-    @property
-    def queries(self) -> list[Query]:
-        """Those of the policy, without the ones that were accepted as unanswered."""
-        left_out = self.run.plan.settings.get("unanswered", [])
-        return [each for each in queries_in(self.run.settings.resolved) if each.name not in left_out]
+        unanswered = self.run.plan.settings.get("unanswered", [])  # and accepted as that
+        asked = [each for each in queries_in(self.run.settings.resolved) if each.name not in unanswered]
+        self._pairs = [
+            (query, trial) for query in asked for trial in (self.trials if query.by_service else self.trials[:1])
+        ]
 
     def begin(self) -> None:
         """Mark where the step begins in each series.
@@ -101,7 +100,7 @@ class Asking:
         The keeper's clock may go before ours, or its readings come late: only what is later than both counts.
         """
         now = self.run.world.clock.now().timestamp()
-        for query, trial in self._pairs():
+        for query, trial in self._pairs:
             for service in trial:
                 found = self._ask(query, service)
                 newest = max((each.at for each in found), default=now) if isinstance(found, list) else now
@@ -109,7 +108,7 @@ class Asking:
 
     def look(self, *, last: bool = False) -> list[GateState]:
         """One state per series that is judged. last: the step passes unless a test speaks against it now."""
-        return [self._judged(query, trial, last) for query, trial in self._pairs()]
+        return [self._judged(query, trial, last) for query, trial in self._pairs]
 
     def kept(self) -> dict[str, list[list[float]]]:
         """The newest readings of the judged, for the step after this one."""
@@ -119,11 +118,6 @@ class Asking:
             for (query, service), readings in self._known.items()
             if service in judged and readings
         }
-
-    def _pairs(self) -> Iterator[tuple[Query, Trial]]:
-        for query in self.queries:
-            for trial in self.trials if query.by_service else self.trials[:1]:
-                yield query, trial
 
     def _judged(self, query: Query, trial: Trial, last: bool) -> GateState:
         mine = self._collect(query, trial.judged)

@@ -31,25 +31,37 @@ _NETWORK = re.compile(
 
 
 class Builder:
-    """Builds into `folder`; `go` is the compiler, or None to look for one when it is first needed."""
+    """Builds `programs` into `folder` from the Go module of `files` in `sources`, with build tags.
+
+    go: the compiler, or None to look for one when it is first needed.
+    """
 
     def __init__(
-        self, folder: Path | None = None, *, go: Path | None = None, say: Say = quiet, sources: Path | None = None
+        self,
+        folder: Path | None = None,
+        *,
+        go: Path | None = None,
+        say: Say = quiet,
+        sources: Path | None = None,
+        files: Sequence[str] = cache.SOURCES,
+        programs: Mapping[str, Program] = PROGRAMS,
+        tags: str = "",
     ) -> None:
         self.folder = folder or cache.folder()
         self._go = go
         self._say = say
         self._sources = sources or cache.source_folder()
-        self._files: Sequence[str] = cache.SOURCES
-        self._programs: Mapping[str, Program] = PROGRAMS
-        self._tags = ""
+        self._files = files
+        self._programs = programs
+        self._tags = tags
 
     @classmethod
     def apart(cls, name: str, *, go: Path | None = None, say: Say = quiet) -> Builder:
         """The builder of one program of `pins.APART`, in a folder of its own."""
-        found = cls(cache.folder_apart(name), go=go, say=say, sources=cache.source_folder() / name)
-        found._files, found._programs, found._tags = cache.MODULE, {name: APART[name].program}, APART[name].tags
-        return found
+        program, _, tags = APART[name]
+        sources, made = cache.source_folder() / name, {name: program}
+        folder = cache.folder_apart(name)
+        return cls(folder, go=go, say=say, sources=sources, files=cache.MODULE, programs=made, tags=tags)
 
     def path(self, name: str) -> Path:
         return self.folder / "bin" / name
