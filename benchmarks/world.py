@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from helm_safe.cli.gates import metrics_of
+from helm_safe.cli.gates import metrics_of, queries_of
 from helm_safe.helm.releases import open_releases
 from helm_safe.journal.clock import SystemClock
 from helm_safe.kube.cluster import KubeCluster
@@ -22,4 +22,5 @@ def open_world(cluster: KubeCluster, reporter: Reporter, evidence: Path) -> Worl
         reporter,
         evidence,
         lambda resolved: metrics_of(resolved, cluster, clock, os.environ),
+        lambda resolved: queries_of(resolved, cluster, clock, os.environ),
     )

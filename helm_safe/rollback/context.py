@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from helm_safe.model.errors import Interrupted, UsageError
+from helm_safe.model.errors import Interrupted
 from helm_safe.model.events import Event, Level
 from helm_safe.model.logbook import LogBook
 from helm_safe.model.machine import safe_share, stopping
@@ -46,15 +46,6 @@ class Turn(Exception):
     """Another process asked for something; the runner decides what is next."""
 
 
-def nobody(_: Resolved) -> Answering:
-    """Queries of the user's have no answer here."""
-
-    def refuse(_: Query) -> QueryProvider:
-        raise UsageError("no provider answers queries of your own (gates.queries)", "Take them out of the policy.")
-
-    return refuse
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """The adapters that a command was wired with.
@@ -69,7 +60,7 @@ class World:
     reporter: Reporter
     evidence: Path
     metrics: Callable[[Resolved], MetricProvider]
-    queries: Callable[[Resolved], Answering] = nobody
+    queries: Callable[[Resolved], Answering]
 
     def fenced(self, lock: Lock) -> World:
         """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""

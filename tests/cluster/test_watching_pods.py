@@ -23,7 +23,7 @@ from helm_safe.ports import JournalStore
 from helm_safe.rollback.context import Run, World
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.sandbox.cluster import Sandbox
-from tests.fakes.runs import FakeLock, FakeReporter, NoMetrics
+from tests.fakes.runs import FakeLock, FakeReporter, NoMetrics, nobody
 from tests.model.test_machine import PLAN
 
 pytestmark = pytest.mark.cluster
@@ -61,7 +61,9 @@ class Looking:
         self.namespace = namespace
         self.cluster = KubeCluster.connect({**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)})
         self.reporter = FakeReporter()
-        world = World(self.cluster, cast("Any", None), SystemClock(), self.reporter, folder, lambda _: NoMetrics())
+        world = World(
+            self.cluster, cast("Any", None), SystemClock(), self.reporter, folder, lambda _: NoMetrics(), nobody
+        )
         release, journal = Release(namespace, "shop"), cast("JournalStore", None)
         self.run = Run(world, release, PLAN, Settings(), journal, FakeLock())
         since = self.cluster.now()

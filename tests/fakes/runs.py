@@ -8,14 +8,16 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from helm_safe.core.objects import Object, dig
-from helm_safe.model.errors import Conflict, LostLease
+from helm_safe.model.errors import Conflict, LostLease, UsageError
 from helm_safe.model.events import Event
+from helm_safe.model.policy import Resolved
+from helm_safe.model.queries import Query
 from helm_safe.model.records import Approval
 from helm_safe.model.revisions import History, Release, Revision
 from helm_safe.model.snapshot import HelmVersion
 from helm_safe.model.traffic import Backend, NoData, Sample
-from helm_safe.ports import NativeResult
-from helm_safe.rollback.context import World
+from helm_safe.ports import NativeResult, QueryProvider
+from helm_safe.rollback.context import Answering, World
 from tests.fakes import applying
 from tests.fakes.cluster import SERVED, FakeCluster
 from tests.fakes.releases import NEWEST, Failure, FakeReleases
@@ -171,6 +173,15 @@ class Helm(FakeReleases):
         self.cluster.objects = {key: healthy(obj) for key, obj in self.cluster.objects.items()}
 
 
+def nobody(_: Resolved) -> Answering:
+    """Queries of the user's have no answer here."""
+
+    def refuse(query: Query) -> QueryProvider:
+        raise UsageError(f"nobody answers the query {query.name}")
+
+    return refuse
+
+
 def world(folder: Path, cluster: FakeCluster | None = None) -> World:
     """Revision 1 good, revision 2 live, 4 pods that the chart does not count."""
     if cluster is None:
@@ -181,7 +192,7 @@ def world(folder: Path, cluster: FakeCluster | None = None) -> World:
     releases = Helm(cluster)
     releases.upgrade(RELEASE, deployment("1"), at=START - timedelta(hours=5))
     releases.upgrade(RELEASE, deployment("2"), at=START - timedelta(minutes=5))
-    return World(cluster, releases, clock, FakeReporter(), folder, lambda _: NoMetrics())
+    return World(cluster, releases, clock, FakeReporter(), folder, lambda _: NoMetrics(), nobody)
 
 
 def settle(cluster: FakeCluster, verb: str, obj: Object) -> None:

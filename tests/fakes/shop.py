@@ -26,7 +26,7 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.controllers import FAILING, Behaviour, Controllers, weight_of
 from tests.fakes.gateway import Gateway
 from tests.fakes.releases import Failure
-from tests.fakes.runs import RELEASE, START, FakeClock, FakeReporter, Helm
+from tests.fakes.runs import RELEASE, START, FakeClock, FakeReporter, Helm, nobody
 
 NAME, NAMESPACE = RELEASE.name, RELEASE.namespace
 WRITES = frozenset({"create", "patch", "delete"})
@@ -226,7 +226,7 @@ def shop(
         if key[1] == "Deployment" and "replicas" not in chart[ref_of(obj)]["spec"]:
             cluster.put({**obj, "spec": {**obj["spec"], "replicas": PODS}})
     clock.sleep(600)
-    world = World(cluster, helm, clock, Mute(), folder, Metrics(gateway))
+    world = World(cluster, helm, clock, Mute(), folder, Metrics(gateway), nobody)
     made = Shop(world, cluster, helm, clock, gateway, controllers)
     made.originals = {(key[1], key[3]): copy.deepcopy(obj) for key, obj in cluster.objects.items()}
     gateway.stranded = 0.0

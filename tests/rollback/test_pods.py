@@ -19,7 +19,7 @@ from helm_safe.ports import JournalStore
 from helm_safe.rollback.context import Run, World
 from helm_safe.rollback.pods import PodWatch
 from tests.fakes.cluster import FakeCluster
-from tests.fakes.runs import RELEASE, START, FakeClock, FakeLock, FakeReporter, NoMetrics, deployment, healthy
+from tests.fakes.runs import RELEASE, START, FakeClock, FakeLock, FakeReporter, NoMetrics, deployment, healthy, nobody
 from tests.model.test_machine import PLAN
 from tests.rollback.scenes import SCENES, begin
 
@@ -58,7 +58,7 @@ class Looking:
         other["spec"]["selector"]["matchLabels"]["app"] = "other"
         for obj in (healthy(deployment("1", 2)), other, pod("a"), pod("b"), pod("c", "other")):
             self.cluster.put(obj)
-        world = World(self.cluster, cast("Any", None), self.clock, self.reporter, folder, lambda _: NoMetrics())
+        world = World(self.cluster, cast("Any", None), self.clock, self.reporter, folder, lambda _: NoMetrics(), nobody)
         self.run = Run(world, RELEASE, PLAN, Settings(), cast("JournalStore", None), FakeLock())
         self.watch = PodWatch(self.run, Stage.WATCH, [NAME], {}, START, beside=["Deployment/other"])
 
