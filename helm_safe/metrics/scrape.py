@@ -6,6 +6,7 @@ Each pod is asked for itself: the proxy of a Service answers from any pod, so co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import inf
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, sequence
@@ -22,6 +23,10 @@ from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster, PodRequest
 
 MAX_PODS = 20
+KEPT = 10.0
+"""Seconds for which the list of a gateway's pods is good, unless one of them does not answer: most looks at metrics are
+one call less, and a new pod of the gateway is seen a little later.
+"""
 _ADVICE = "Name them in the policy (metrics.gateway, metrics.scrape.*), or give a Prometheus with --metrics."
 
 
@@ -64,6 +69,7 @@ class ScrapeMetrics:
         self._clock = clock
         self._where = where
         self._choice = Choice(gateway)
+        self._kept: dict[str, tuple[float, list[Object]]] = {}
 
     @classmethod
     def opened(
@@ -103,6 +109,7 @@ class ScrapeMetrics:
                 scraped = list(self._read(endpoint, dialect))
             except (ClusterError, NoData) as error:
                 failures.append(f"{endpoint.pod}: {error.message}")
+                self._kept.clear()
                 continue
             sources.add(endpoint.pod)
             found.extend((endpoint.pod, point) for point in scraped)
@@ -138,9 +145,14 @@ class ScrapeMetrics:
         ]
 
     def _gateway_pods(self, dialect: Dialect) -> list[Object]:
-        selectors = (self._where.labels,) if self._where.labels else dialect.proxies.labels
-        found = (self._listed(self._where.namespace, labels) for labels in selectors)
-        return next((pods for pods in found if pods), [])
+        since, pods = self._kept.get(dialect.title, (-inf, []))
+        now = self._clock.monotonic()
+        if not pods or now - since >= KEPT:
+            selectors = (self._where.labels,) if self._where.labels else dialect.proxies.labels
+            found = (self._listed(self._where.namespace, labels) for labels in selectors)
+            pods = next((pods for pods in found if pods), [])
+            self._kept[dialect.title] = (now, pods)
+        return pods
 
     def _listed(self, namespace: str, labels: str) -> list[Object]:
         try:

@@ -96,6 +96,35 @@ def test_other_services_are_not_counted(service: str) -> None:
     assert gateway.sample() == [Sample(5, frozenset({"traefik-a"}), origin="Traefik")]
 
 
+def lists_of(gateway: Gateway) -> int:
+    return gateway.cluster.reads.count(("list", "Pod"))
+
+
+def test_the_list_of_the_gateways_pods_is_kept_for_a_while() -> None:
+    """A look every few seconds is one call, not two; a new process is found within ten seconds."""
+    gateway = Gateway()
+    gateway.publish(SIGN + counted(f"{PREFIX}-shop-api-0@kubernetesgateway", "200", 5))
+    gateway.sample()
+    gateway.cluster.put(traefik("traefik-b"))
+    gateway.publish(SIGN + counted(f"{PREFIX}-shop-api-0@kubernetesgateway", "200", 7), "traefik-b")
+    kept, renewed = gateway.sample()[0], gateway.sample()[0]
+    assert (kept.sources, renewed.sources) == ({"traefik-a"}, {"traefik-a", "traefik-b"})
+    assert lists_of(gateway) == 2
+
+
+def test_a_pod_that_does_not_answer_ends_the_list() -> None:
+    """It may be gone, and another one in its place."""
+    gateway = Gateway()
+    gateway.publish(SIGN)
+    gateway.sample()
+    gateway.publish("", status=502)
+    with pytest.raises(NoData):
+        gateway.sample()
+    gateway.publish(SIGN)
+    gateway.sample()
+    assert lists_of(gateway) == 2
+
+
 def test_all_rules_and_positions_of_a_service_count() -> None:
     gateway = Gateway()
     gateway.publish(
