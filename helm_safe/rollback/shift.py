@@ -61,11 +61,16 @@ def forget_all(run: Run) -> None:
         forget_us(run, WORKLOADS[each.workload.kind], each.workload)
 
 
-def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
-    """Right after the native rollback: users stay on proven pods, whatever Helm wrote into the routes."""
+def reassert(run: Run, step: Step, again: bool) -> Outcome:
+    """Right after the native rollback: users stay on proven pods, whatever Helm wrote into the routes.
+
+    Proxies follow with a delay: pods that are started before they did would be met cold.
+    """
     changed = recapture(run)
     move(run, float(step.args["share"]))
     hold_again(run)
+    if changed or again:
+        settle(run)
     told = f"helm had written {', '.join(changed)}; " if changed else "helm left the routes alone; "
     return passed(told + "all users are on proven pods")
 
