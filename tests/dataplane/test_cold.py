@@ -42,8 +42,11 @@ def players(sandbox: Sandbox, namespace: str, tmp_path: Path) -> Iterator[list[P
     found[1].kubectl("delete", "namespace", found[1].namespace, "--wait=false")
 
 
-def rolled_back(player: Player) -> tuple[Story, int, int]:
-    """The run, its requests of users, and how many of them met a cold pod."""
+def rolled_back(player: Player) -> tuple[Story, int, list[str]]:
+    """The run, its requests of users, and which of them met a cold pod: seconds since its beginning, and the pod.
+
+    Before its own pods are there the gateway may still know pods of the first deployment, cold and about to end.
+    """
     player.release(TARGET, *COLD, pods=2)
     player.release("2-good", *COLD, pods=2)
     player.await_route()
@@ -51,19 +54,19 @@ def rolled_back(player: Player) -> tuple[Story, int, int]:
         time.sleep(1)
         story = player.play("--steps", "100", "--bake", "1s")
         time.sleep(1)
-    requests = load.requests()
-    return story, len(requests), sum(each.failed for each in requests)
+    requests = [each for each in load.requests() if each.at >= story.done("standby")]
+    return story, len(requests), [f"{each.at - story.start:.1f} {each.pod}" for each in requests if each.failed]
 
 
 def test_users_meet_cold_pods_only_without_warm_up(players: list[Player]) -> None:
     with ThreadPoolExecutor(2) as pool:
         (warm, asked, met), (cold, asked_too, met_too) = pool.map(rolled_back, players)
     print(
-        f"cold: {met} of {asked} users met a cold pod with warm-up, {met_too} of {asked_too} without",
+        f"cold: {len(met)} of {asked} users met a cold pod with warm-up, {len(met_too)} of {asked_too} without",
         file=sys.__stderr__,
     )
     assert warm.code == 0, warm
     assert asked > 500
-    assert met == 0, warm
-    assert met_too > 0, cold
+    assert not met, f"{met}\n{warm}"
+    assert met_too, cold
     assert any("switched off (warm-up.least: 0)" in each["message"] for each in cold.events)
