@@ -20,6 +20,7 @@ from helm_safe.rollback import control
 from helm_safe.rollback.gauge import Gauge
 from helm_safe.rollback.isolation import isolate
 from helm_safe.rollback.prepare import prepare
+from helm_safe.rollback.traffic import SETTLE
 from tests.fakes.cluster import SERVED
 from tests.fakes.controllers import CRASHING, DEAD, FAILING, GOOD, POLITE, Behaviour
 from tests.fakes.releases import Failure
@@ -203,6 +204,22 @@ def test_the_autoscaler_is_held_while_users_are_elsewhere(tmp_path: Path, mode: 
     begin(made)
     assert seen == [PODS]
     assert_restored(made, PLAIN)
+
+
+def test_restored_pods_start_when_the_gateways_follow_again(tmp_path: Path) -> None:
+    """Helm writes the live Service into the route; until the gateways left it again, a new pod would be met cold."""
+    made = simple(tmp_path, "ssa")
+    waited = []
+
+    def look(seconds: float) -> None:
+        words = made.words()
+        if "native helm rollback to revision 1" in words and words[-1].startswith("weights: "):
+            waited.append((seconds, made.spec("Deployment", NAME)["replicas"]))
+
+    made.clock.passing.append(look)
+    begin(made)
+    assert sum(seconds for seconds, replicas in waited if replicas == 0) >= SETTLE
+    assert made.spec("Deployment", NAME)["replicas"] == PODS
 
 
 # --- what stops a run ---
