@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from helm_safe.core.objects import gvk_of, name_of
 from helm_safe.core.yamlio import YamlError, load
@@ -12,8 +12,16 @@ from krm_fn.function import Function
 from krm_fn.schema import Schema, problems, types_of, with_defaults
 
 
-def choose(config: Any, functions: Sequence[Function]) -> tuple[Function, dict[str, Any]]:
-    """The function that a config asks for, and its spec. Raises UsageError that names every wrong field."""
+class Chosen(NamedTuple):
+    """The function that a config asks for, its spec with the defaults filled in, and the config's name."""
+
+    function: Function
+    spec: dict[str, Any]
+    name: str
+
+
+def choose(config: Any, functions: Sequence[Function]) -> Chosen:
+    """What a config asks for. Raises UsageError that names every wrong field."""
     if not isinstance(config, dict) or not config:
         raise UsageError("there is no functionConfig: nothing says what to do")
     if (config.get("apiVersion"), config.get("kind")) == ("v1", "ConfigMap"):
@@ -29,10 +37,11 @@ def choose(config: Any, functions: Sequence[Function]) -> tuple[Function, dict[s
     if unknown:
         raise UsageError(f"functionConfig.{unknown[0]}: unknown field{nearest(unknown[0], ['metadata', 'spec'])}")
     spec = config.get("spec")
-    return function, _checked({} if spec is None else spec, function, f"{gvk.kind}/{name_of(config)} spec")
+    name = name_of(config)
+    return Chosen(function, _checked({} if spec is None else spec, function, f"{gvk.kind}/{name} spec"), name)
 
 
-def _from_config_map(config: Mapping[str, Any], functions: Sequence[Function]) -> tuple[Function, dict[str, Any]]:
+def _from_config_map(config: Mapping[str, Any], functions: Sequence[Function]) -> Chosen:
     """What kpt makes of `-- key=value` and `configMap:`: flat texts. A dot in a key means a field of a field."""
     data = config.get("data")
     if not isinstance(data, dict):
@@ -42,7 +51,7 @@ def _from_config_map(config: Mapping[str, Any], functions: Sequence[Function]) -
     for key, text in data.items():
         if key != "kind":
             _place(spec, key, text, function.schema)
-    return function, _checked(spec, function, "data")
+    return Chosen(function, _checked(spec, function, "data"), name_of(config))
 
 
 def _place(spec: dict[str, Any], key: str, text: Any, schema: Schema) -> None:

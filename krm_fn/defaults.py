@@ -8,12 +8,12 @@ from typing import Any
 from helm_safe.core.findings import Severity
 from krm_fn.function import Call, Function
 from krm_fn.injectors import INJECTORS
-from krm_fn.pods import Workload, workloads
-from krm_fn.selection import OBJECTS, selects_item
+from krm_fn.pods import workloads
+from krm_fn.selection import CHOICE, WORKLOADS, is_meant
 
 
 def _run(call: Call) -> None:
-    found = [each for each in workloads(call.items, call.spec.get("workloads", [])) if _meant(each, call.spec)]
+    found = [each for each in workloads(call.items, call.spec["workloads"]) if is_meant(call.spec, each.item)]
     if not found:
         call.report("KRM-001", Severity.WARNING, "The config selects no workload: nothing was done.")
     for workload in found:
@@ -30,35 +30,13 @@ def _run(call: Call) -> None:
             importlib.import_module(place).inject(call, found, call.spec[field])
 
 
-def _meant(workload: Workload, spec: dict[str, Any]) -> bool:
-    chosen = selects_item(spec.get("select", {}), workload.item)
-    return chosen and not ("exclude" in spec and selects_item(spec["exclude"], workload.item))
-
-
 def _schema() -> dict[str, Any]:
     parts = {field: importlib.import_module(place).SCHEMA for field, place in INJECTORS.items()}
     return {
         "type": "object",
         "properties": {
-            "select": {**OBJECTS, "description": "Only these objects; absent: all."},
-            "exclude": {**OBJECTS, "description": "Not these objects."},
-            "workloads": {
-                "type": "array",
-                "description": "Further kinds that hold a pod template.",
-                "items": {
-                    "type": "object",
-                    "required": ["kind"],
-                    "properties": {
-                        "group": {"type": "string", "default": "", "description": "API group."},
-                        "kind": {"type": "string", "minLength": 1},
-                        "template": {
-                            "type": "string",
-                            "default": "spec.template",
-                            "description": "Path of the pod template.",
-                        },
-                    },
-                },
-            },
+            **CHOICE,
+            "workloads": WORKLOADS,
             **parts,
         },
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from helm_safe.core.findings import Finding, Severity
+from helm_safe.core.findings import Finding, Severity, Status
 from helm_safe.core.objects import Object
 from krm_fn.items import Item, Items, Path, path_text
 
@@ -19,10 +19,15 @@ class Result(NamedTuple):
 
 
 class Call:
-    """One run of a function: what it was asked (`spec`), what it works on (`items`), what it says (`results`)."""
+    """One run of a function: what it was asked (`spec`), what it works on (`items`), what it says (`results`).
 
-    def __init__(self, spec: dict[str, Any], items: Items) -> None:
+    name: of the config. silent: set it where a good run must print no objects, as some `validators:` need it.
+    """
+
+    def __init__(self, spec: dict[str, Any], items: Items, name: str = "") -> None:
         self.spec = spec
+        self.name = name
+        self.silent = False
         self.items = items
         self.results: list[Result] = []
         self.created: list[Object] = []
@@ -37,9 +42,14 @@ class Call:
         path: Path = (),
         proposed: Any = None,
         remediation: str = "",
+        waiver: str = "",
     ) -> None:
-        """Say something. check: a permanent id. An `error` ends the run with exit code 1 and without output."""
+        """Say something. check: a permanent id. An `error` ends the run with exit code 1 and without output, unless a
+        waiver lets it through: the reason why.
+        """
         finding = Finding(check, severity, message, str(item or ""), path_text(path), remediation=remediation)
+        if waiver:
+            finding = finding._replace(status=Status.WAIVED, waiver=waiver)
         self.results.append(Result(finding, item, proposed))
 
     def create(self, obj: Object) -> None:

@@ -6,7 +6,7 @@ import importlib
 
 from krm_fn.function import Function
 
-FUNCTIONS = {"RolloutDefaults": "krm_fn.defaults"}
+FUNCTIONS = {"RolloutDefaults": "krm_fn.defaults", "RolloutPolicy": "krm_fn.policy"}
 """Each module offers FUNCTION. The first one is what a ConfigMap asks for that names no kind."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from helm_safe.core.findings import Finding, Severity
+from helm_safe.core.findings import Finding, Severity, Status
 from helm_safe.core.objects import Object
 from krm_fn.function import Result
 from krm_fn.items import Change, Item, Items, path_text
@@ -49,6 +49,8 @@ def line(result: Result) -> str:
 
 
 def _message(finding: Finding) -> str:
+    if finding.status is Status.WAIVED:
+        return f"Let through ({finding.waiver}): {finding.message}"
     return f"{finding.message} {finding.remediation}".strip()
 
 

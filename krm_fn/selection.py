@@ -31,6 +31,30 @@ CONTAINERS: dict[str, Any] = {
     "type": "object",
     "properties": {**OBJECTS["properties"], "containers": {**_TEXTS, "description": "Names of containers."}},
 }
+CHOICE: dict[str, Any] = {
+    "select": {**OBJECTS, "description": "Only these objects; absent: all."},
+    "exclude": {**OBJECTS, "description": "Not these objects."},
+}
+WORKLOADS: dict[str, Any] = {
+    "type": "array",
+    "description": "Further kinds that hold a pod template.",
+    "default": [],
+    "items": {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {
+            "group": {"type": "string", "default": "", "description": "API group."},
+            "kind": {"type": "string", "minLength": 1},
+            "template": {"type": "string", "default": "spec.template", "description": "Path of the pod template."},
+        },
+    },
+}
+
+
+def is_meant(spec: Mapping[str, Any], item: Item) -> bool:
+    """Whether a spec with the fields of CHOICE means an object."""
+    excluded = "exclude" in spec and selects_item(spec["exclude"], item)
+    return selects_item(spec.get("select", {}), item) and not excluded
 
 
 def selects_item(select: Mapping[str, Any], item: Item) -> bool:

@@ -8,7 +8,7 @@ from helm_safe.checks.base import ERROR, Check
 from helm_safe.checks.facts import workloads
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object
-from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Probe, probe
+from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Probe, probe, unknown_port
 from helm_safe.core.workloads import all_containers, container_name, ports
 from helm_safe.model.snapshot import Snapshot
 
@@ -18,13 +18,8 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
         for container in all_containers(workload.template):
             for field in (STARTUP, READINESS, LIVENESS):
                 found = probe(container, field)
-                if found and _unknown(found, container):
+                if found and unknown_port(found, container):
                     yield _finding(str(workload.ref), container, found)
-
-
-def _unknown(found: Probe, container: Object) -> bool:
-    named = bool(found.port) and not found.port.isdigit()
-    return named and found.port not in {name for name, _ in ports(container)}
 
 
 def _finding(owner: str, container: Object, found: Probe) -> Finding:

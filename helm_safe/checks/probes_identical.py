@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from helm_safe.checks.base import WARNING, Check
 from helm_safe.checks.facts import workloads
 from helm_safe.core.findings import Finding
-from helm_safe.core.probes import LIVENESS, READINESS, Probe, probe
+from helm_safe.core.probes import LIVENESS, READINESS, Probe, asks_dependencies, identical, probe
 from helm_safe.core.workloads import container_name, containers
 from helm_safe.model.snapshot import Snapshot
-
-_ASKS_DEPENDENCIES = re.compile(r"ready|actuator/health/?$|/health/full|deep", re.IGNORECASE)
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
     for workload in workloads(snapshot.change.target, long_running=True):
         for container in containers(workload.template):
             live, ready = probe(container, LIVENESS), probe(container, READINESS)
-            if live and ready and _identical(live, ready):
+            if live and ready and identical(live, ready):
                 yield _finding(str(workload.ref), container_name(container), live, ready)
-
-
-def _identical(live: Probe, ready: Probe) -> bool:
-    return live.handler == ready.handler and live.patience <= ready.patience
 
 
 def _finding(owner: str, name: str, live: Probe, ready: Probe) -> Finding:
     asked = " ".join(part for part in live.handler if part)
-    worse = bool(_ASKS_DEPENDENCIES.search(asked))
+    worse = asks_dependencies(live)
     tail = "a dependency that blinks restarts every pod at once" if worse else "an overloaded pod is killed, not spared"
     return Finding(
         CHECK.id,

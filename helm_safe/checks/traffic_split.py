@@ -8,20 +8,17 @@ from helm_safe.checks.base import ERROR, HTTP_ROUTE, WARNING, Check
 from helm_safe.checks.facts import removed_objects
 from helm_safe.checks.migrations import signs
 from helm_safe.core.findings import Finding
-from helm_safe.core.objects import Object, ObjectRef, dig, sequence
+from helm_safe.core.objects import Object, ObjectRef
+from helm_safe.core.splits import Rule, rules, words
 from helm_safe.model.snapshot import Snapshot
-
-# A canary step leaves 30 to 70 % out; a share in between is a split that nobody watches.
-_LEAST, _MOST = 30.0, 70.0
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
     ours = {each.name for each in _services(snapshot)}
     for ref, obj, source in _routes(snapshot):
-        for index, rule in enumerate(sequence(obj, "spec", "rules")):
-            shares = _shares(rule)
-            if set(shares) & ours and any(_LEAST <= share <= _MOST for share in shares.values()):
-                yield _finding(snapshot, ref, index, shares, source)
+        for rule in rules(obj):
+            if rule.even and set(rule.shares) & ours:
+                yield _finding(snapshot, ref, rule, source)
 
 
 def _services(snapshot: Snapshot) -> set[ObjectRef]:
@@ -43,29 +40,15 @@ def _routes(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, Object, str]]:
             yield ref, obj, "the live route"
 
 
-def _shares(rule: object) -> dict[str, float]:
-    """Percent of the requests per backend; empty unless two or more backends get some."""
-    weights: dict[str, float] = {}
-    for backend in sequence(rule, "backendRefs"):
-        weight = dig(backend, "weight")
-        count = 1.0 if weight is None else weight
-        if isinstance(count, (int, float)) and 0 < count < 10**9 and dig(backend, "name"):
-            name = str(dig(backend, "name"))
-            weights[name] = weights.get(name, 0.0) + count
-    total = sum(weights.values())
-    return {name: 100 * weight / total for name, weight in weights.items()} if len(weights) > 1 else {}
-
-
-def _finding(snapshot: Snapshot, ref: ObjectRef, index: int, shares: dict[str, float], source: str) -> Finding:
+def _finding(snapshot: Snapshot, ref: ObjectRef, rule: Rule, source: str) -> Finding:
     migrated = signs(snapshot)
-    split = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
     tail = "and a migration may stand between the two versions" if migrated else "so that many users meet unproven pods"
     return Finding(
         CHECK.id,
         ERROR if migrated else WARNING,
-        f"{ref} splits the traffic ({split}) {tail}.",
+        f"{ref} splits the traffic ({words(rule.shares)}) {tail}.",
         object=str(ref),
-        field=f"spec.rules[{index}].backendRefs",
+        field=f"spec.rules[{rule.path[2]}].backendRefs",
         evidence=(f"stated by {source}", *(sign.words for sign in migrated[:3])),
         remediation=f"Move all traffic to the good backend first: helm safe-rollback isolate"
         f" {snapshot.history.release.name} -n {snapshot.history.release.namespace}",

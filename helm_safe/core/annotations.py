@@ -13,5 +13,12 @@ RELEASE_LABEL = PREFIX + "release"
 STANDBY_LABEL = PREFIX + "standby"
 FORMAT_LABEL = PREFIX + "format"
 
+DEFAULTS = PREFIX + "defaults"
+"""On a workload: the name of the RolloutDefaults that looked after it."""
+EXEMPT = PREFIX + "exempt"
+"""On an object: rules of RolloutPolicy that it may break, each with a reason."""
+BOOT_TIME = PREFIX + "boot-time"
+"""On a workload: how long a start of its containers may take, such as 90s."""
+
 KEEP_POLICY = "helm.sh/resource-policy"
 HOOK = "helm.sh/hook"

@@ -8,6 +8,12 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.core.quantities import nanos
+from helm_safe.core.workloads import ports
+
+_DEPENDENCIES = re.compile(r"(?<![a-z])ready|readiness|actuator/health/?$|/health/full|deep", re.IGNORECASE)
+_CLIENTS = re.compile(
+    r"\b(?:psql|pg_isready|mysqladmin|redis-cli|mongosh?)\b|\bcurl\b.*(?:db|redis|kafka)", re.IGNORECASE
+)
 
 STARTUP, READINESS, LIVENESS = "startupProbe", "readinessProbe", "livenessProbe"
 HANDLERS = ("httpGet", "tcpSocket", "exec", "grpc")
@@ -140,6 +146,25 @@ def boot_kill_after(container: Mapping[str, Any]) -> float | None:
     """
     first = probe(container, STARTUP) or probe(container, LIVENESS)
     return first.budget if first else None
+
+
+def identical(live: Probe, ready: Probe) -> bool:
+    """Whether liveness asks what readiness asks and gives up no later: it kills where sparing would do."""
+    return live.handler == ready.handler and live.patience <= ready.patience
+
+
+def asks_dependencies(found: Probe) -> bool:
+    """Whether a probe, by its path or command, asks more than its own process: a database, a queue, whole readiness."""
+    kind, *words = found.handler
+    if kind == "exec":
+        return bool(_CLIENTS.search(" ".join(words)))
+    return kind == "httpGet" and bool(_DEPENDENCIES.search(words[0]))
+
+
+def unknown_port(found: Probe, container: Mapping[str, Any]) -> bool:
+    """Whether a probe names a port that the container does not declare; a number needs no declaration."""
+    named = bool(found.port) and not found.port.isdigit()
+    return named and found.port not in {name for name, _ in ports(container)}
 
 
 def _handler(kind: str, body: Mapping[str, Any]) -> tuple[str, ...]:
