@@ -20,6 +20,7 @@ helm-safe-krm: defaults and checks for safe rollouts, as a KRM function for Kust
   helm-safe-krm CONFIG FILE ...            the objects of files, for debugging; "-" is standard input
   helm-safe-krm filter -c CONFIG [FILE]    a stream of documents in, a stream out:
                                            kustomize build DIR | helm-safe-krm filter -c defaults.yaml
+  helm-safe-krm verify [-c CONFIG] [FILE]  whether RolloutDefaults looked after every workload of a build
   helm-safe-krm install-legacy [FOLDER]    install as plugin for `kubectl kustomize --enable-alpha-plugins`
   helm-safe-krm --schema [KIND]            JSON Schema of a config
   helm-safe-krm --doc [KIND]               what a function does, as Markdown
@@ -111,6 +112,21 @@ def _named(rest: list[str], functions: Sequence[Function]) -> Function:
 
 
 def _filter(rest: list[str], functions: Sequence[Function]) -> Outcome:
+    config, files = _config_and_files(rest)
+    if not config:
+        raise UsageError("filter needs a config: helm-safe-krm filter -c defaults.yaml")
+    return process_stream(_joined(files), load_config(config), functions)
+
+
+def _verify(rest: list[str], _functions: Sequence[Function]) -> Outcome:
+    from krm_fn.verify import verify
+
+    config, files = _config_and_files(rest)
+    return verify(_joined(files), load_config(config) if config else None)
+
+
+def _config_and_files(rest: list[str]) -> tuple[str, list[str]]:
+    """The value of -c, "" without it, and the files; "-" where none is named."""
     config, files = "", []
     words = iter(rest)
     for word in words:
@@ -122,9 +138,7 @@ def _filter(rest: list[str], functions: Sequence[Function]) -> Outcome:
             raise UsageError(f"unknown flag {word}{nearest(word, ['-c', '--config'])}")
         else:
             files.append(word)
-    if not config:
-        raise UsageError("filter needs a config: helm-safe-krm filter -c defaults.yaml")
-    return process_stream(_joined(files or ["-"]), load_config(config), functions)
+    return config, files or ["-"]
 
 
 def _files(arguments: list[str], functions: Sequence[Function]) -> Outcome:
@@ -157,6 +171,7 @@ def _install_legacy(rest: list[str], functions: Sequence[Function]) -> Outcome:
 
 _COMMANDS: dict[str, Callable[[list[str], Sequence[Function]], Outcome]] = {
     "filter": _filter,
+    "verify": _verify,
     "install-legacy": _install_legacy,
     "--help": _help,
     "-h": _help,

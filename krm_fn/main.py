@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from krm_fn.errors import INTERNAL, InputError, KrmError, UsageError
 from krm_fn.function import Function
@@ -24,12 +24,21 @@ def main(argv: Sequence[str] | None = None, functions: Sequence[Function] | None
     functions: what a config may ask for; ours unless given.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        if functions is None:
-            from krm_fn.functions import known_functions
 
-            functions = known_functions()
-        return _write(_dispatch(arguments, functions))
+    def make() -> Outcome:
+        if functions is not None:
+            return _dispatch(arguments, functions)
+        from krm_fn.functions import known_functions
+
+        return _dispatch(arguments, known_functions())
+
+    return bounded(make)
+
+
+def bounded(make: Callable[[], Outcome]) -> int:
+    """Write what is made, and end with its exit code; errors become words and exit codes here and nowhere else."""
+    try:
+        return _write(make())
     except KrmError as error:
         return _tell(error, error.exit_code)
     except BrokenPipeError:

@@ -77,6 +77,14 @@ def judged(text: str, outcome: Outcome) -> None:
     parse(outcome.output)
 
 
+@given(mutated(STREAMS))
+@settings(max_examples=200, deadline=None)
+def test_a_policy_over_mutated_streams(text: str) -> None:
+    outcome = tried(process_stream, text, {**CONFIG, "kind": "RolloutPolicy", "spec": {}}, FUNCTIONS)
+    assert outcome.output == ("" if outcome.exit_code else text)
+    assert outcome.messages or not outcome.exit_code
+
+
 @given(mutated(LISTS))
 @settings(max_examples=300, deadline=None)
 def test_mutated_lists(text: str) -> None:
@@ -157,6 +165,31 @@ OBJECT = st.fixed_dictionaries(
         ),
     }
 )
+
+
+DESTINATION = st.fixed_dictionaries(
+    {}, optional={"name": JUNK, "weight": JUNK, "destination": JUNK | st.fixed_dictionaries({"host": JUNK})}
+)
+RULES = st.lists(JUNK | st.fixed_dictionaries({}, optional={"backendRefs": st.lists(DESTINATION | JUNK, max_size=3)}))
+ROUTE = st.fixed_dictionaries(
+    {
+        "apiVersion": st.sampled_from(["gateway.networking.k8s.io/v1", "networking.istio.io/v1"]),
+        "kind": st.sampled_from(["HTTPRoute", "VirtualService", "DestinationRule"]),
+        "metadata": st.just({"name": "r", "annotations": {"helm-safe.dev/boot-time": "1m"}}),
+        "spec": JUNK
+        | st.fixed_dictionaries(
+            {"rules": RULES, "http": st.lists(st.fixed_dictionaries({"route": st.lists(DESTINATION | JUNK)}) | JUNK)}
+        ),
+    }
+)
+
+
+@given(st.lists(OBJECT | ROUTE, min_size=1, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_a_policy_over_odd_objects(objects: list[Any]) -> None:
+    text = dump({"items": objects, "kind": "List", "apiVersion": "v1"})
+    outcome = tried(process_stream, text, {**CONFIG, "kind": "RolloutPolicy", "spec": {}}, FUNCTIONS)
+    assert outcome.output == ("" if outcome.exit_code else text)
 
 
 @given(st.lists(OBJECT, min_size=1, max_size=3))

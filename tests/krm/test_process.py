@@ -30,7 +30,10 @@ def test_only_what_was_added_is_new() -> None:
     text = resource_list()
     output = run(text=text).stdout.decode()
     added = [line for line in output.splitlines() if line not in text.splitlines()]
-    assert [line.strip() for line in added][:3] == ["readinessProbe:", "tcpSocket:", "port: 3000"]
+    assert [line.strip() for line in added][:4] == [
+        "helm-safe.dev/defaults: defaults",
+        *("readinessProbe:", "tcpSocket:", "port: 3000"),
+    ]
     assert [line for line in output.splitlines() if line not in added] == text.splitlines()
 
 
@@ -55,7 +58,7 @@ def test_results_of_others_before_us_are_kept() -> None:
     text = resource_list(UNKNOWN_PORTS.replace("kustomize.config.k8s.io/id", "x")) + dump({"results": before})
     results = load(process(text, known_functions()).output)["results"]
     assert results[0] == before[0]
-    assert [each["tags"]["check"] for each in results[1:]] == ["PROBE-001"]
+    assert [each["tags"]["check"] for each in results[1:]] == ["PROBE-001", "KRM-100"]
 
 
 def test_kustomize_gets_warnings_on_stderr_and_no_results() -> None:
