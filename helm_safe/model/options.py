@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import PREFIX
-from helm_safe.core.quantities import duration
+from helm_safe.core.written import ANNOTATED, DAY, PATH, Parser, none_or, one_of, span, text, whole
 from helm_safe.model import warming
 from helm_safe.model.queries import read_queries
 
@@ -17,11 +15,6 @@ PROVIDERS = (
     *("graphite", "influxdb", "dynatrace", "json"),
 )
 STRATEGIES = ("auto", "shift", "standby", "express", "native")
-Parser = Callable[[Any], Any]
-"""From the text of a flag or annotation, or the value of a policy, to the setting. Raises ValueError saying why not."""
-MAX_STEPS = 20
-COMMIT = "commit"  # among the pauses: before the native rollback
-_DAY = 86400.0
 
 
 class Option(NamedTuple):
@@ -55,101 +48,6 @@ class Option(NamedTuple):
         return _time(value) if self.unit == "s" else str(value)
 
 
-def steps(value: Any) -> tuple[int, ...]:
-    """Percentages of the target's share, rising, the last one 100."""
-    parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, int) and not isinstance(parts, bool):
-        parts = [parts]
-    if not isinstance(parts, list) or not 0 < len(parts) <= MAX_STEPS:
-        raise ValueError(f"1 to {MAX_STEPS} percentages are expected, such as 1,10,50,100")
-    try:
-        found = tuple(whole(1, 100)(part) for part in parts)
-    except ValueError:
-        raise ValueError("each step must be a whole number from 1 to 100, such as in 1,10,50,100") from None
-    if any(one >= other for one, other in pairwise(found)):
-        raise ValueError("each step must be larger than the one before, such as in 1,10,50,100")
-    if found[-1] != 100:
-        raise ValueError("the last step must be 100, such as in 1,10,50,100")
-    return found
-
-
-def pauses(value: Any) -> tuple[int | str, ...]:
-    """Steps behind which a person must approve, rising; the word commit stands for the native rollback, and last."""
-    parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
-    words = [part.strip() if isinstance(part, str) else part for part in parts]
-    try:
-        numbers = {whole(1, 100)(word) for word in words if word != COMMIT}
-    except ValueError:
-        raise ValueError(f"steps such as 10,50, or the word {COMMIT}, are expected") from None
-    if not 0 < len(words) <= MAX_STEPS:
-        raise ValueError(f"1 to {MAX_STEPS} steps are expected")
-    return (*sorted(numbers), *([COMMIT] if COMMIT in words else []))
-
-
-def whole(low: int, high: int) -> Parser:
-    """A whole number from `low` to `high`."""
-
-    def parse(value: Any) -> int:
-        text = value.strip() if isinstance(value, str) else str(value)
-        usable = isinstance(value, (int, str)) and not isinstance(value, bool) and re.fullmatch(r"[0-9]{1,9}", text)
-        if not usable or not low <= int(text) <= high:
-            raise ValueError(f"a whole number from {low} to {high} is expected")
-        return int(text)
-
-    return parse
-
-
-def span(low: float, high: float) -> Parser:
-    """A duration in seconds, such as 90s or 15m."""
-
-    def parse(value: Any) -> float:
-        seconds = duration(value)
-        if not low <= seconds <= high:
-            raise ValueError(f"a duration from {low:g} s to {high:g} s is expected")
-        return seconds
-
-    return parse
-
-
-def rate(value: Any) -> float:
-    """A share as 0.99 or "99%"; returned as 0..1."""
-    text = value.strip() if isinstance(value, str) else str(value)
-    if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?%?", text):
-        raise ValueError("a share such as 99% or 0.99 is expected")
-    found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
-    if not 0 < found < 1:
-        raise ValueError("a share above 0 and below 1 (100%) is expected")
-    return found
-
-
-def one_of(*words: str) -> Parser:
-    """One of the words."""
-
-    def parse(value: Any) -> str:
-        if value not in words:
-            raise ValueError(f"one of {', '.join(words)} is expected")
-        return str(value)
-
-    return parse
-
-
-def text(pattern: str, what: str) -> Parser:
-    """A text of that pattern."""
-    compiled = re.compile(pattern)
-
-    def parse(value: Any) -> str:
-        if not isinstance(value, str) or len(value) > 2000 or not compiled.fullmatch(value):
-            raise ValueError(f"{what} is expected")
-        return value
-
-    return parse
-
-
-def none_or(parse: Parser) -> Parser:
-    """The same, or `none` to switch the setting off."""
-    return lambda value: None if value in ("none", None) else parse(value)
-
-
 _NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 _URL = text(
     r"(https?://[^\s@?#]+|service/[a-z0-9][-a-z0-9]*/(https:)?[a-z0-9][-a-z0-9]*:[a-z0-9][-a-z0-9]*(/[^\s?#]*)?)",
@@ -159,25 +57,28 @@ _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_
 _QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
 _FILE = text(r"[^\x00-\x1f]+", "a path of a file")
 _WORDS = text(r"[^\x00-\x1f]{1,200}", "a name")
-_PATH = text(r"/[!-~]*", "an absolute path such as /ready")
+
+_KNOWN_GOOD = "known-good-after"
 
 OPTIONS: dict[str, Option] = {
     option.key: option
     for option in (
         Option("strategy", one_of(*STRATEGIES), "auto", "--strategy"),
-        Option("steps", steps, (1, 10, 50, 100), "--steps", "steps"),
-        Option("pause-at", none_or(pauses), None, "--pause-at", "pause-at"),
+        Option("steps", ANNOTATED["steps"], (1, 10, 50, 100), "--steps", "steps"),
+        Option("pause-at", ANNOTATED["pause-at"], None, "--pause-at", "pause-at"),
         Option("approval.from", text(r"[^\x00-\x1f\x7f]{1,200}", "a name or words of at most 200 characters"), ""),
-        Option("approval.timeout", none_or(span(1, 7 * _DAY)), 3600.0, unit="s"),
+        Option("approval.timeout", none_or(span(1, 7 * DAY)), 3600.0, unit="s"),
         Option("approval.then", one_of("stop", "go-on"), "stop"),
-        Option("bake", span(0, _DAY), 60.0, "--bake", "bake", "s"),
-        Option("timeout", span(1, 7 * _DAY), 900.0, "--timeout", unit="s"),
-        Option("known-good-after", span(0, 365 * _DAY), 1800.0, "--known-good-after", "known-good-after", "s"),
-        Option("route", text(r"[A-Za-z]{1,63}/[a-z0-9][-a-z0-9.]{0,252}", "KIND/NAME"), "", "--route", "route"),
+        Option("bake", ANNOTATED["bake"], 60.0, "--bake", "bake", "s"),
+        Option("timeout", span(1, 7 * DAY), 900.0, "--timeout", unit="s"),
+        Option(
+            "known-good-after", ANNOTATED["known-good-after"], 1800.0, "--known-good-after", "known-good-after", "s"
+        ),
+        Option("route", ANNOTATED["route"], "", "--route", "route"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
-        Option("gates.success-rate", rate, 0.99, "", "success-rate", "%"),
-        Option("gates.p95", none_or(span(0.001, 3600)), None, "", "p95", "s"),
-        Option("gates.minimum-requests", whole(1, 10**6), 75, "", "minimum-requests"),
+        Option("gates.success-rate", ANNOTATED["success-rate"], 0.99, "", "success-rate", "%"),
+        Option("gates.p95", ANNOTATED["p95"], None, "", "p95", "s"),
+        Option("gates.minimum-requests", ANNOTATED["minimum-requests"], 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
         Option("gates.queries", read_queries, ()),
         Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
@@ -198,8 +99,8 @@ OPTIONS: dict[str, Option] = {
         Option("metrics.scrape.namespace", text(_NAME, "a name of a namespace"), ""),
         Option("metrics.scrape.labels", text(_LABELS, "labels such as app=traefik"), ""),
         Option("metrics.scrape.port", whole(1, 65535), 0),
-        Option("metrics.scrape.path", _PATH, ""),
-        Option("warm-up.path", _PATH, "", "", "warmup-path"),
+        Option("metrics.scrape.path", PATH, ""),
+        Option("warm-up.path", ANNOTATED["warmup-path"], "", "", "warmup-path"),
         Option("warm-up.method", one_of(*warming.SAFE, *warming.UNSAFE), "GET"),
         Option("warm-up.unsafe-methods", one_of("refuse", "allow"), "refuse"),
         Option("warm-up.headers", warming.headers, {}),
@@ -209,8 +110,8 @@ OPTIONS: dict[str, Option] = {
         Option("warm-up.concurrency", whole(1, 32), 8),
         Option("warm-up.least", whole(0, 10**4), 60),
         Option("warm-up.most", whole(1, 10**5), 1000),
-        Option("warm-up.slow", span(0.001, 3600), 0.5, "", "warmup-slow", "s"),
-        Option("warm-up.timeout", span(1, _DAY), 120.0, unit="s"),
+        Option("warm-up.slow", ANNOTATED["warmup-slow"], 0.5, "", "warmup-slow", "s"),
+        Option("warm-up.timeout", span(1, DAY), 120.0, unit="s"),
     )
 }
 

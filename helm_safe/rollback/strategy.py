@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
+from helm_safe.core.written import COMMIT
 from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
 from helm_safe.model.judging import time_to_decision
-from helm_safe.model.options import COMMIT
 from helm_safe.model.plan import Stage, Step, Traffic, judged_share
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot

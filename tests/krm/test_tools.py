@@ -194,7 +194,7 @@ def test_warnings_are_seen_while_the_build_succeeds(tools: Tools, project: Path)
 def test_kubectl_runs_it_as_a_legacy_plugin(tools: Tools, project: Path) -> None:
     """`kubectl kustomize` has no --enable-exec; the config goes without the function annotation there."""
     home = project / "home"
-    made = tools.run("helm-safe-krm", "install-legacy", home).stdout.strip()
+    made = tools.run("helm-safe-krm", "install-legacy", home).stdout.splitlines()[0]
     assert Path(made) == home / "helm-safe.dev/v1alpha1/rolloutdefaults/RolloutDefaults"
     write(project, {"over/defaults.yaml": dump(CONFIG)})
     command = (tools.kubectl, "kustomize", "--enable-alpha-plugins", project / "over")
