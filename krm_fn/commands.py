@@ -22,6 +22,7 @@ helm-safe-krm: defaults and checks for safe rollouts, as a KRM function for Kust
                                            kustomize build DIR | helm-safe-krm filter -c defaults.yaml
   helm-safe-krm verify [-c CONFIG] [FILE]  whether RolloutDefaults looked after every workload of a build
   helm-safe-krm install-legacy [FOLDER]    install as plugin for `kubectl kustomize --enable-alpha-plugins`
+  helm-safe-krm --configurations           a file for `configurations:`, so that names in routes follow prefixes
   helm-safe-krm --schema [KIND]            JSON Schema of a config
   helm-safe-krm --doc [KIND]               what a function does, as Markdown
   helm-safe-krm --version
@@ -111,6 +112,10 @@ def _named(rest: list[str], functions: Sequence[Function]) -> Function:
     return found
 
 
+def _configurations(_rest: list[str], _functions: Sequence[Function]) -> Outcome:
+    return Outcome((Path(__file__).parent / "configurations.yaml").read_text(encoding="utf-8"))
+
+
 def _filter(rest: list[str], functions: Sequence[Function]) -> Outcome:
     config, files = _config_and_files(rest)
     if not config:
@@ -177,6 +182,7 @@ _COMMANDS: dict[str, Callable[[list[str], Sequence[Function]], Outcome]] = {
     "-h": _help,
     "help": _help,
     "--version": _version,
+    "--configurations": _configurations,
     "--schema": _schema,
     "--doc": _doc,
 }

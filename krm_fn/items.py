@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Gvk, Object, annotations_of, dig, gvk_of, labels_of, name_of, namespace_of
 from helm_safe.core.yamledit import Edits, NoPlace, without_places
+from helm_safe.core.yamltext import Seq
 from krm_fn.errors import OutputError
 
 Path = tuple[str | int, ...]
@@ -89,6 +90,21 @@ class Item:
             return False
         self._write(owner, way, without_places(_nested(path[len(way) :], value)))
         return True
+
+    def append(self, path: Path, value: Any) -> None:
+        """Add an entry at the end of a list that is there; one in brackets is written anew.
+
+        Raises NoPlace for what is no list, or cannot be edited in place.
+        """
+        owner = dig(self.data, *path)
+        if not isinstance(owner, Seq):
+            raise NoPlace(path_text(path))
+        if owner.flow:
+            self.set(path, [*owner, value])
+            return
+        value = without_places(value)
+        self._edits.append(owner, value)
+        self.changes.append(Change((*path, len(owner) - 1), value, "added"))
 
     def remove(self, path: Path) -> bool:
         """Take a key out; False where there is none. Raises like `add`."""

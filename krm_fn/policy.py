@@ -9,6 +9,7 @@ from typing import Any
 from helm_safe.core.annotations import EXEMPT
 from helm_safe.core.findings import Severity
 from krm_fn.errors import UsageError, nearest
+from krm_fn.exemptions import exemptions
 from krm_fn.function import Call, Function
 from krm_fn.items import Item
 from krm_fn.rules import OFF, RULES
@@ -58,11 +59,10 @@ def _violations(build: Build, severities: dict[str, str]) -> Iterator[Violation]
 def _exemptions(call: Call, item: Item) -> dict[str, str]:
     """Id -> reason, from an annotation of lines or parts such as "PROBE-005: legacy, until March"."""
     found: dict[str, str] = {}
-    for part in str(item.annotations[EXEMPT]).replace("\n", ";").split(";"):
-        check, _, reason = (each.strip() for each in part.partition(":"))
+    for check, reason in exemptions(item):
         if check in RULES and reason:
             found[check] = reason
-        elif check or reason:
+        else:
             what = f"gives no reason for {check}" if check in RULES else f"names {check!r}, which is no rule"
             call.report(
                 BAD_EXEMPTION,

@@ -16,7 +16,9 @@ def additions(items: Items) -> list[Result]:
 
 
 def _addition(item: Item, change: Change) -> Result:
-    message, field = f"{change.path[-1]} was {change.done}.", path_text(change.path)
+    last = change.path[-1]
+    name = f"An entry of {change.path[-2]}" if isinstance(last, int) else last
+    message, field = f"{name} was {change.done}.", path_text(change.path)
     return Result(Finding("KRM-100", Severity.INFO, message, str(item), field), item, change.value)
 
 

@@ -3,4 +3,7 @@
 Each module offers `SCHEMA` (of its field) and `inject(call, workloads, settings)`. They run in this order.
 """
 
-INJECTORS = {"probes": "krm_fn.injectors.probes"}
+INJECTORS = {
+    "probes": "krm_fn.injectors.probes",
+    "canary": "krm_fn.injectors.canary",
+}

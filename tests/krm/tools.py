@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -72,6 +73,19 @@ def kpt() -> str:
     if found is None or subprocess.run([found, "version"], capture_output=True, check=False).returncode:
         pytest.skip("kpt is not installed")
     return found
+
+
+def istio_definitions() -> str:
+    """The custom resource definitions of Istio's routes, from its own Go module of types."""
+    command = [toolchain.go(quiet), "mod", "download", "-json", "istio.io/api@v1.29.0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "GOWORK": "off"})
+    if done.returncode:
+        if os.environ.get("HELM_SAFE_REQUIRE_CLUSTER") == "1":
+            pytest.fail(f"Istio's definitions are required here: {done.stdout}{done.stderr}")
+        pytest.skip("Istio's definitions could not be downloaded")
+    text = (Path(json.loads(done.stdout)["Dir"]) / "kubernetes" / "customresourcedefinitions.gen.yaml").read_text()
+    wanted = ("name: virtualservices.networking", "name: destinationrules.networking")
+    return "\n---\n".join(each for each in text.split("\n---\n") if any(name in each for name in wanted))
 
 
 def write(folder: Path, files: dict[str, str]) -> Path:
