@@ -83,6 +83,9 @@ def _of_kind(kind: str, functions: Sequence[Function], field: str) -> Function:
 
 def _checked(spec: Any, function: Function, where: str) -> dict[str, Any]:
     found = problems(spec, function.schema, where)
+    if not found and function.prepare:
+        spec = function.prepare(spec)
+        found = problems(spec, function.schema, f"{where} (with its profiles)")
     if found:
         raise UsageError("\n".join(found[:20]))
     filled: dict[str, Any] = with_defaults(spec, function.schema)

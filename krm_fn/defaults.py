@@ -56,6 +56,16 @@ def _schema() -> dict[str, Any]:
         "properties": {
             **CHOICE,
             "workloads": WORKLOADS,
+            "profiles": {
+                "type": "array",
+                "items": {"type": "string", "minLength": 1},
+                "description": "Values for what is not stated here; a later one wins over an earlier one.",
+            },
+            "define": {
+                "type": "object",
+                "additionalProperties": {"type": "object", "additionalProperties": {}},
+                "description": "Profiles of your own.",
+            },
             **parts,
         },
     }
@@ -66,13 +76,25 @@ Adds what a workload lacks for a safe rollout. What a team wrote is never replac
 even with the value `null` or `{}`, is left alone: that is how one probe of one container is opted out of.
 
 `spec.probes` adds startup, readiness and liveness probes. Every probe must be derived from the object itself or from
-a Service of the same build; where that is not possible a finding says so and nothing is added. See docs/krm.md.
+a Service of the same build; where that is not possible a finding says so and nothing is added. `spec.rollout`,
+`spec.shutdown`, `spec.disruptionBudget` and `spec.canary` add what the schema says; an absent field adds nothing.
+`spec.profiles` names sets of them. See docs/krm.md.
 """
+
+
+def _prepared(spec: dict[str, Any]) -> dict[str, Any]:
+    if "profiles" not in spec and "define" not in spec:
+        return spec
+    from krm_fn.profiles import layered
+
+    return layered(spec)
+
 
 FUNCTION = Function(
     kind="RolloutDefaults",
     run=_run,
     schema=_schema(),
-    summary="adds the probes that workloads lack, where a safe one can be derived",
+    summary="adds the probes, rollout and canary defaults that workloads lack",
     doc=DOC,
+    prepare=_prepared,
 )

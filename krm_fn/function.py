@@ -61,7 +61,8 @@ class Function(NamedTuple):
     """A function. `run(call)` reads `call.spec`, which holds only what the schema allows, with its defaults filled in.
 
     summary: one line for --help. doc: Markdown for --doc. schema: of `spec`; see `krm_fn.schema`.
-    group and versions: the API versions of its config.
+    group and versions: the API versions of its config. prepare: from the checked spec to the one whose absent fields
+    get their defaults; what it returns is checked again.
     """
 
     kind: str
@@ -71,3 +72,4 @@ class Function(NamedTuple):
     doc: str = ""
     group: str = "helm-safe.dev"
     versions: tuple[str, ...] = ("v1alpha1",)
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None

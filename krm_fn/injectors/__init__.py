@@ -5,5 +5,8 @@ Each module offers `SCHEMA` (of its field) and `inject(call, workloads, settings
 
 INJECTORS = {
     "probes": "krm_fn.injectors.probes",
+    "rollout": "krm_fn.injectors.rollout",
+    "shutdown": "krm_fn.injectors.shutdown",
+    "disruptionBudget": "krm_fn.injectors.disruption",
     "canary": "krm_fn.injectors.canary",
 }

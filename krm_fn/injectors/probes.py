@@ -186,6 +186,8 @@ def _add(call: Call, target: _Target, field: str, body: Object) -> None:
 
 
 def _check_deadline(call: Call, target: _Target, body: Object) -> None:
+    if call.spec.get("rollout", {}).get("progressDeadline"):
+        return  # it looks at all startup probes, and adds what they need
     item = target.workload.item
     deadline = mapping(item.data, "spec").get("progressDeadlineSeconds", _DEADLINE)
     budget = body["periodSeconds"] * body["failureThreshold"]

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.cluster
 
 GOLDEN = Path(__file__).parent / "golden"
 CALL = {"config.kubernetes.io/function": "exec: {path: helm-safe-krm}\n"}
-APPLICABLE = ("spring-declared", "spring-sibling", "jvm-served-port", "quarkus-sibling", "rules", "sidecars")
+APPLICABLE = (
+    *("spring-declared", "spring-sibling", "jvm-served-port", "quarkus-sibling", "rules", "sidecars"),
+    *("rollout-deployments", "shutdown-by-command", "profile-jvm-prod", "profile-own", "disruption-share"),
+)
 
 AWKWARD = """\
 apiVersion: v1
@@ -121,6 +124,27 @@ def test_every_golden_folder_is_the_same_under_kustomize(tools: Tools, tmp_path:
     before = tools.build(tmp_path)
     write(tmp_path, {"kustomization.yaml": kustomization(resources=resources, transformers=["config.yaml"])})
     assert tools.build(tmp_path, *FLAGS) == tools.filter(before, tmp_path / "config.yaml")
+
+
+def test_profiles_are_layered_by_overlays(tools: Tools, project: Path) -> None:
+    """The base names a profile, the overlay another one; each workload is looked after once, by the overlay's config."""
+    files = {
+        "shared/defaults.yaml": config(profiles=["jvm"]),
+        "shared/kustomization.yaml": kustomization(resources=["defaults.yaml"]),
+        "prod-defaults/kustomization.yaml": kustomization(resources=["../shared"]) + "patches:\n- path: patch.yaml\n",
+        "prod-defaults/patch.yaml": dump({**CONFIG, "spec": {"profiles": ["jvm", "prod"]}}),
+        "dev/kustomization.yaml": kustomization(resources=["../base"], transformers=["../shared"]),
+        "prod/kustomization.yaml": kustomization(resources=["../base"], transformers=["../prod-defaults"]),
+        "both/kustomization.yaml": kustomization(resources=["../dev"], transformers=["../prod-defaults"]),
+    }
+    write(project, files)
+    dev, prod, both = (load_all(tools.build(project / name, *FLAGS))[-1] for name in ("dev", "prod", "both"))
+    bakes = [each["metadata"]["annotations"]["helm-safe.dev/bake"] for each in (dev, prod, both)]
+    assert bakes == ["120s", "60s", "120s"]  # where both run, what the base added stays
+    assert [each["spec"]["minReadySeconds"] for each in (dev, prod, both)] == [20, 20, 20]
+    container = prod["spec"]["template"]["spec"]["containers"][0]
+    assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 5}}}
+    assert "lifecycle" not in dev["spec"]["template"]["spec"]["containers"][0]
 
 
 POLICY = {**CONFIG, "kind": "RolloutPolicy", "metadata": {"name": "policy", "annotations": CALL}}
