@@ -7,7 +7,9 @@ from typing import Any
 
 from helm_safe.core.yamlio import YamlError, plain
 
-_BARE = re.compile(r"[A-Za-z_/](?:[\w./:@+-]*[\w./@+-])?", re.ASCII)
+_BARE = re.compile(
+    r"[A-Za-z_/](?:[\w./:@+-]*[\w./@+-])?|[0-9]+(?:,[0-9]+)+|[0-9]+(?:\.[0-9]+)?(?:%|s|m|h|ms)", re.ASCII
+)
 _KEY = re.compile(r"[A-Za-z_/][\w./@+-]*", re.ASCII)
 _OLD_BOOLEANS = {"y", "Y", "n", "N", "nan", "inf"}
 _UNSEEN = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")  # JSON takes these as they are, YAML does not

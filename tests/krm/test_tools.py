@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -123,7 +124,12 @@ def test_every_golden_folder_is_the_same_under_kustomize(tools: Tools, tmp_path:
     write(tmp_path, {"config.yaml": dump(asked), "kustomization.yaml": kustomization(resources=resources)})
     before = tools.build(tmp_path)
     write(tmp_path, {"kustomization.yaml": kustomization(resources=resources, transformers=["config.yaml"])})
-    assert tools.build(tmp_path, *FLAGS) == tools.filter(before, tmp_path / "config.yaml")
+    built, filtered = tools.build(tmp_path, *FLAGS), tools.filter(before, tmp_path / "config.yaml")
+    if filtered.count("\n---\n") == before.count("\n---\n"):
+        assert filtered == built
+    else:  # new objects stand at the end; Kustomize sorts all of them, and their keys
+        made, told = (sorted(json.dumps(each, sort_keys=True) for each in load_all(text)) for text in (filtered, built))
+        assert made == told
 
 
 def test_profiles_are_layered_by_overlays(tools: Tools, project: Path) -> None:
