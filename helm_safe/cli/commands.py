@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("helm_safe.cli.resume", "go on with a run that was interrupted"),
     "abort": ("helm_safe.cli.abort", "stop a run and put back what it changed"),
     "rbac": ("helm_safe.cli.rbac", "the least Role that a run needs, as a manifest"),
+    "kustomize": ("helm_safe.cli.kustomize", "deploy a Kustomize build as a release, with history and rollback"),
     "krm": ("helm_safe.cli.krm", "the KRM function for Kustomize and kpt; also the program helm-safe-krm"),
     "completion": ("helm_safe.cli.completion", "shell completion for bash, zsh, fish and PowerShell"),
     "sandbox": ("helm_safe.cli.sandbox", "a disposable real cluster on this machine"),
