@@ -24,6 +24,8 @@ from helm_safe.rollback.inspect import list_live
 
 Outcome = dict[str, Any]
 NATIVE_TIMEOUT = 300.0
+BEGUN = "native rollback"
+"""The record of when it began: Helm may be busy with hooks long after the pods that it restored have started."""
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"  # what `kubectl rollout restart` writes
 
 
@@ -74,6 +76,8 @@ def rollback(run: Run, step: Step, again: bool) -> Outcome:
     _refuse_if_moved(run, history, target, again=again)
     if history.last.number > _expected(run) and _unfinished(history.last):
         history = _go_back(run)
+    if not run.captured(BEGUN):
+        run.record(Kind.CAPTURED, step.stage, BEGUN, {"at": run.world.cluster.now().isoformat()})
     result = _native(run, target_number, _options(run))
     after = run.world.releases.history(run.release)
     return _judge_record(run, history.last, target, after.last, result)

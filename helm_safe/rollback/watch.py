@@ -7,7 +7,7 @@ from datetime import datetime
 from helm_safe.model.errors import OutcomeUnknown
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
-from helm_safe.rollback.commit import Outcome, failed, passed
+from helm_safe.rollback.commit import BEGUN, Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.pods import PodWatch
 from helm_safe.rollback.standby import staging_of_plan
@@ -62,6 +62,8 @@ def _good_since(run: Run, good_since: float | None, bake: float) -> float:
 
 
 def _committed_at(run: Run) -> datetime:
-    """When the configuration was back: pods that started before it still carry the old one."""
-    text = run.progress.done.get("rollback", {}).get("at", "")
+    """When the native rollback began: pods that started before it carry the old configuration. One of the old template
+    that starts in that moment is gone before a rollout counts as done.
+    """
+    text = run.captured(BEGUN).get("at") or run.progress.done.get("rollback", {}).get("at", "")
     return datetime.fromisoformat(text) if text else run.world.cluster.now()

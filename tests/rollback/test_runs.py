@@ -233,7 +233,7 @@ def journal_length(tmp_path: Path) -> int:
     return len(next(iter(runs_of(made.cluster, RELEASE).values())))
 
 
-RECORDS = 14  # START, then INTENT and DONE of six steps, END
+RECORDS = 15  # START, then INTENT and DONE of six steps, when the native rollback began, END
 
 
 def test_the_crash_points_are_all_there_are(tmp_path: Path) -> None:

@@ -206,6 +206,23 @@ def test_the_autoscaler_is_held_while_users_are_elsewhere(tmp_path: Path, mode: 
     assert_restored(made, PLAIN)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_pods_that_start_while_helm_is_still_busy_are_the_restored_ones(tmp_path: Path, mode: str) -> None:
+    """The manifest states its replicas, and a hook keeps Helm busy after it wrote them."""
+    chart = [service(), route()]
+    made = shop(tmp_path, mode, [deployment("1"), *chart], [deployment("2"), *chart])
+    native = made.world.releases.rollback
+
+    def slow(*words: Any, **how: Any) -> Any:
+        result = native(*words, **how)
+        let_pass(made, 30)
+        return result
+
+    made.world.releases.rollback = slow  # type: ignore[method-assign]
+    run = begin(made)
+    assert "warm-up requests answered by 4 pods" in run.progress.done["warm"]["message"]
+
+
 def test_restored_pods_start_when_the_gateways_follow_again(tmp_path: Path) -> None:
     """Helm writes the live Service into the route; until the gateways left it again, a new pod would be met cold."""
     made = simple(tmp_path, "ssa")
