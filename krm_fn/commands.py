@@ -21,6 +21,8 @@ helm-safe-krm: defaults and checks for safe rollouts, as a KRM function for Kust
   helm-safe-krm filter -c CONFIG [FILE]    a stream of documents in, a stream out:
                                            kustomize build DIR | helm-safe-krm filter -c defaults.yaml
   helm-safe-krm verify [-c CONFIG] [FILE]  whether RolloutDefaults looked after every workload of a build
+  helm-safe-krm post-render [-c CONFIG] [-k COMPONENT]
+                                           the objects of a chart, as post-renderer of Helm; --plugin: for Helm 4
   helm-safe-krm install-legacy [FOLDER]    install as plugin for `kubectl kustomize --enable-alpha-plugins`
   helm-safe-krm --configurations           a file for `configurations:`, so that names in routes follow prefixes
   helm-safe-krm --schema [KIND]            JSON Schema of a config
@@ -130,6 +132,24 @@ def _verify(rest: list[str], _functions: Sequence[Function]) -> Outcome:
     return verify(_joined(files), load_config(config) if config else None)
 
 
+def _post_render(rest: list[str], functions: Sequence[Function]) -> Outcome:
+    from krm_fn.postrender import PLUGIN, post_render
+
+    if rest == ["--plugin"]:
+        return Outcome(f"{PLUGIN}\n")
+    wanted = {"-c": "", "--config": "", "-k": "", "--component": ""}
+    words = iter(rest)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name not in wanted:
+            raise UsageError(f"unknown word {word}{nearest(name, list(wanted))}")
+        wanted[name] = value if equals else next(words, "")
+    config, component = wanted["-c"] or wanted["--config"], wanted["-k"] or wanted["--component"]
+    if not config and not component:
+        raise UsageError("post-render needs a config (-c FILE), a Kustomize component (-k FOLDER), or both")
+    return post_render(_stdin(), component, load_config(config) if config else None, functions)
+
+
 def _config_and_files(rest: list[str]) -> tuple[str, list[str]]:
     """The value of -c, "" without it, and the files; "-" where none is named."""
     config, files = "", []
@@ -177,6 +197,7 @@ def _install_legacy(rest: list[str], functions: Sequence[Function]) -> Outcome:
 _COMMANDS: dict[str, Callable[[list[str], Sequence[Function]], Outcome]] = {
     "filter": _filter,
     "verify": _verify,
+    "post-render": _post_render,
     "install-legacy": _install_legacy,
     "--help": _help,
     "-h": _help,
