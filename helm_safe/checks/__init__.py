@@ -29,6 +29,7 @@ CHECKS: dict[str, str] = {
     "CFG-002": "helm_safe.checks.config_without_restart:CHECK",
     "CFG-003": "helm_safe.checks.secret_reverted:CHECK",
     "CFG-004": "helm_safe.checks.reference_missing:CHECK",
+    "CFG-007": "helm_safe.checks.config_beside:CHECK",
     "IMG-001": "helm_safe.checks.image_missing:CHECK",
     "PROBE-001": "helm_safe.checks.readiness_missing:CHECK",
     "PROBE-002": "helm_safe.checks.startup_missing:CHECK",

@@ -134,7 +134,7 @@ def test_a_kind_that_may_not_be_listed_leaves_its_checks_unverified() -> None:
     denied = {("", "Secret"): "403 Forbidden"}
     snapshot = missing_account(denied=denied, served=served(deployment(), extra=[("", "Secret")]))
     blind = [each for each in run_checks(snapshot) if each.status is Status.UNVERIFIED and each.object == "Secret"]
-    assert {each.check for each in blind} == {"CFG-003", "CFG-004", "HOOK-001"}
+    assert {each.check for each in blind} == {"CFG-003", "CFG-004", "CFG-007", "HOOK-001"}
     assert all("missing permission: list secrets" in each.evidence for each in blind)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from helm_safe.core.objects import Object
@@ -196,6 +196,46 @@ def pull_secret_is_new_to_the_target() -> Snapshot:
 @fires("CFG-004", severity="warning", object="Secret/pull")
 def todays_pods_miss_the_pull_secret_as_well() -> Snapshot:
     return world([deployment(pod={"imagePullSecrets": [{"name": "pull"}]})]).snapshot()
+
+
+def reads(name: str, kind: str = "configMapRef") -> Object:
+    return deployment("web", container(envFrom=[{kind: {"name": name}}]))
+
+
+def beside(name: str = "settings", made: datetime | None = None, **fields: Any) -> Object:
+    """A ConfigMap that somebody else manages; made: by default long before every revision."""
+    found = obj("ConfigMap", name, data={"a": "b"}, **fields)
+    found["metadata"]["creationTimestamp"] = (made or NOW - timedelta(days=90)).isoformat().replace("+00:00", "Z")
+    return found
+
+
+FLUX = {"kustomize.toolkit.fluxcd.io/name": "apps"}
+
+
+@fires("CFG-007", severity="info", status="unverified", object="ConfigMap/settings", evidence="Flux Kustomization apps")
+def its_content_then_is_not_known() -> Snapshot:
+    return world([reads("settings")], live=[beside(labels=FLUX)]).snapshot()
+
+
+@fires("CFG-007", severity="warning", says="made after that revision", evidence="after revision 1")
+def it_is_newer_than_the_target() -> Snapshot:
+    return world([reads("settings")], live=[beside(made=NOW + timedelta(hours=1))]).snapshot()
+
+
+@quiet("CFG-007")
+def the_name_was_made_from_the_content() -> Snapshot:
+    return world([reads("settings-9g89c6hhk9")], live=[beside("settings-9g89c6hhk9")]).snapshot()
+
+
+@quiet("CFG-007")
+def it_is_the_release_s_own() -> Snapshot:
+    own = obj("ConfigMap", "settings", data={"a": "b"})
+    return world([reads("settings"), own], live=[beside()]).snapshot()
+
+
+@quiet("CFG-007")
+def the_missing_one_is_another_finding() -> Snapshot:
+    return world([reads("settings")]).snapshot()
 
 
 @fires("IMG-001", severity="error", evidence="waits: ImagePullBackOff")
