@@ -140,3 +140,9 @@ def test_the_marker_of_another_config_stays() -> None:
     twice = process(once.replace(config, dump({"functionConfig": again})), known_functions()).output
     assert "helm-safe.dev/defaults: defaults\n" in twice
     assert "helm-safe.dev/defaults: other" not in twice
+
+
+def test_the_table_of_rules_in_the_documentation() -> None:
+    written = (Path(__file__).parents[2] / "docs" / "krm.md").read_text()
+    for check, row in RULES.items():
+        assert f"| {check} | {row.severity} | {row.title} |" in written
