@@ -1,6 +1,6 @@
 // The same injection as benchmarks/krm.py measures, written as a Go function on kyaml: what there is to beat.
 //
-// It knows the benchmark's Deployment and derives nothing; all it does is read, add three probes and write.
+// It knows the benchmark's Deployment and derives nothing; all it does is read, add three probes and a marker, and write.
 package main
 
 import (
@@ -57,6 +57,9 @@ func main() {
 				continue
 			}
 			if err := inject(item); err != nil {
+				return err
+			}
+			if err := item.PipeE(yaml.SetAnnotation("helm-safe.dev/defaults", "defaults")); err != nil {
 				return err
 			}
 		}

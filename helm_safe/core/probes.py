@@ -102,7 +102,9 @@ _STACKS: tuple[tuple[Stack, re.Pattern[str], re.Pattern[str]], ...] = tuple(
 
 def probe(container: Mapping[str, Any], field: str) -> Probe | None:
     """The probe of that field, None where there is none or it has no handler."""
-    body = mapping(container, field)
+    body = container.get(field)
+    if not isinstance(body, dict):
+        return None
     kind = next((name for name in HANDLERS if isinstance(body.get(name), dict)), None)
     if kind is None:
         return None

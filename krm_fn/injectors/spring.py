@@ -39,8 +39,9 @@ def spring_endpoints(container: Object, serving: Callable[[], str | int | None])
 def _mentioned(container: Object) -> bool:
     """A quick look first: most containers say nothing of it."""
     variables = [each for each in sequence(container, "env") if isinstance(each, dict)]
-    said = [*variables, *sequence(container, "args"), *sequence(container, "command")]
-    return any("PROBES_ENABLED" in str(each) or "probes.enabled" in str(each) for each in said)
+    said = [f"{each.get('name')} {each.get('value')}" for each in variables]
+    said += map(str, (*sequence(container, "args"), *sequence(container, "command")))
+    return any("PROBES_ENABLED" in each or "probes.enabled" in each for each in said)
 
 
 def _exposed(said: dict[str, str]) -> bool:
@@ -74,8 +75,9 @@ def _settings(container: Object) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for variable in sequence(container, "env"):
-        name, value = dig(variable, "name"), dig(variable, "value")
+        name = dig(variable, "name")
         if isinstance(name, str) and name.startswith(_PREFIXES):
+            value = variable.get("value")
             found.update(_of_variable(name, value if isinstance(value, str) else _UNREADABLE))
     words = " ".join(str(each) for each in (*sequence(container, "command"), *sequence(container, "args")))
     for prefix in ("-D", "--") if "." in words else ():

@@ -24,7 +24,7 @@ from tests.krm.lists import CONFIG
 
 pytestmark = pytest.mark.dataplane
 PODS, RATE, WATCHED = 1, 20.0, 75
-DEFAULTS = {**CONFIG, "spec": {"probes": {}, "rollout": {}}}
+DEFAULTS = {**CONFIG, "spec": {"probes": {}, "rollout": {}, "shutdown": {}}}
 
 
 class Seen(NamedTuple):
