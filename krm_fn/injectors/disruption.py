@@ -8,7 +8,7 @@ from helm_safe.core.objects import dig, label_selector_matches, mapping
 from helm_safe.core.workloads import declared_replicas, workload_of
 from helm_safe.core.yamledit import without_places
 from krm_fn.function import Call
-from krm_fn.injectors.made import beside
+from krm_fn.injectors.made import beside, create
 from krm_fn.items import Items
 from krm_fn.pods import Workload
 
@@ -40,7 +40,7 @@ def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> N
                 "unhealthyPodEvictionPolicy": "AlwaysAllow",  # a pod that is broken anyway stops no drain
             }
             kind = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget"}
-            call.create(beside(workload.item, kind, workload.item.name, spec))
+            create(call, beside(workload.item, kind, workload.item.name, spec), workload.item)
 
 
 def _least(items: Items, workload: Workload) -> int:
@@ -54,10 +54,9 @@ def _least(items: Items, workload: Workload) -> int:
 
 
 def _covered(items: Items, workload: Workload) -> bool:
-    name = workload.item.name
     for budget in items.of("PodDisruptionBudget", "policy"):
         selector = budget.get("spec", "selector")
         same = budget.namespace == workload.item.namespace
-        if same and (budget.name == name or label_selector_matches(mapping(selector), workload.labels)):
+        if same and label_selector_matches(mapping(selector), workload.labels):
             return True
     return False

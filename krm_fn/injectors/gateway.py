@@ -8,7 +8,7 @@ from helm_safe.core.findings import Severity
 from helm_safe.core.objects import Object, dig, mapping, sequence
 from helm_safe.core.splits import GATEWAY_API, Rule, rules
 from krm_fn.function import Call
-from krm_fn.injectors.made import beside, report_place
+from krm_fn.injectors.made import beside, create, report_place
 from krm_fn.items import Item
 from krm_fn.pods import Workload
 
@@ -31,7 +31,7 @@ def split(call: Call, service: Item, workload: Workload, traffic: dict[str, Any]
         if len(rule.destinations) == 1:
             _extend(call, item, rule, name)
     if not routes:
-        call.create(_route(service, name, traffic))
+        create(call, _route(service, name, traffic), service)
 
 
 def _canary(call: Call, service: Item, workload: Workload, labels: dict[str, str]) -> bool:
@@ -53,8 +53,7 @@ def _canary(call: Call, service: Item, workload: Workload, labels: dict[str, str
         "selector": {**mapping(service.data, "spec", "selector"), **labels},
         "ports": [_port(each) for each in sequence(service.data, "spec", "ports")],
     }
-    call.create(beside(service, {"apiVersion": "v1", "kind": "Service"}, name, spec))
-    return True
+    return create(call, beside(service, {"apiVersion": "v1", "kind": "Service"}, name, spec), service)
 
 
 def _port(port: Object) -> Object:

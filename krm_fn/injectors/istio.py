@@ -8,7 +8,7 @@ from helm_safe.core.findings import Severity
 from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.splits import ISTIO, Rule, rules
 from krm_fn.function import Call
-from krm_fn.injectors.made import beside, report_place
+from krm_fn.injectors.made import beside, create, report_place
 from krm_fn.items import Item
 from krm_fn.pods import Workload
 
@@ -34,7 +34,9 @@ def split(call: Call, service: Item, workload: Workload, traffic: dict[str, Any]
     if not found:
         route = [_to(service.name, STABLE, 100), _to(service.name, CANARY, 0)]
         spec = {"hosts": [service.name], "http": [{"route": route}]}
-        call.create(beside(service, {"apiVersion": f"{ISTIO}/v1", "kind": "VirtualService"}, service.name, spec))
+        create(
+            call, beside(service, {"apiVersion": f"{ISTIO}/v1", "kind": "VirtualService"}, service.name, spec), service
+        )
 
 
 def _subsets(call: Call, service: Item, workload: Workload, traffic: dict[str, Any]) -> bool:
@@ -63,8 +65,8 @@ def _subsets(call: Call, service: Item, workload: Workload, traffic: dict[str, A
         "host": service.name,
         "subsets": [{"name": STABLE, "labels": dict(stable)}, {"name": CANARY, "labels": dict(canary)}],
     }
-    call.create(beside(service, {"apiVersion": f"{ISTIO}/v1", "kind": "DestinationRule"}, service.name, spec))
-    return True
+    made = beside(service, {"apiVersion": f"{ISTIO}/v1", "kind": "DestinationRule"}, service.name, spec)
+    return create(call, made, service)
 
 
 def _is_of(rule: Item, service: Item) -> bool:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from helm_safe.core.findings import Severity
-from helm_safe.core.objects import Object
+from helm_safe.core.objects import Object, name_of, namespace_of
 from helm_safe.core.yamledit import NoPlace
 from krm_fn.function import Call
 from krm_fn.items import Item, Path
@@ -21,6 +21,25 @@ def beside(item: Item, kind: Mapping[str, str], name: str, spec: Mapping[str, An
     if item.labels:
         metadata["labels"] = dict(item.labels)
     return {**kind, "metadata": metadata, "spec": dict(spec)}
+
+
+def create(call: Call, obj: Object, item: Item) -> bool:
+    """Make an object for an item; False, and a finding, where another one has its name."""
+    kind, name, namespace = obj["kind"], name_of(obj), namespace_of(obj)
+    taken = call.items.find(kind, name, namespace) is not None
+    if taken or any(
+        (each["kind"], name_of(each), namespace_of(each)) == (kind, name, namespace) for each in call.created
+    ):
+        call.report(
+            "KRM-005",
+            Severity.WARNING,
+            f"There is a {kind}/{name} already that is not for {item}: none was made.",
+            item=item,
+            remediation="Give that one another name, or leave this object out of the config's selection.",
+        )
+        return False
+    call.create(obj)
+    return True
 
 
 @contextmanager

@@ -192,6 +192,42 @@ def test_a_policy_over_odd_objects(objects: list[Any]) -> None:
     assert outcome.output == ("" if outcome.exit_code else text)
 
 
+EVERYTHING = {
+    **CONFIG,
+    "spec": {
+        "probes": {},
+        "rollout": {},
+        "shutdown": {},
+        "disruptionBudget": {},
+        "canary": {
+            "annotations": {"bake": "5m"},
+            "evenSplits": "correct",
+            "stable": ["a"],
+            "traffic": {"api": "istio", "stable": {"app": "a"}},
+        },
+    },
+}
+GATEWAY = {**EVERYTHING, "spec": {**EVERYTHING["spec"], "canary": {"traffic": {"api": "gateway"}}}}
+
+
+@given(mutated(STREAMS), st.sampled_from([EVERYTHING, GATEWAY]))
+@settings(max_examples=300, deadline=None)
+def test_all_defaults_over_mutated_streams(text: str, config: dict[str, Any]) -> None:
+    outcome = tried(process_stream, text, config, FUNCTIONS)
+    assert outcome.messages or not outcome.exit_code
+    if outcome.exit_code == 0:
+        assert process_stream(outcome.output, config, FUNCTIONS).output == outcome.output
+
+
+@given(st.lists(OBJECT | ROUTE, min_size=1, max_size=3), st.sampled_from([EVERYTHING, GATEWAY]))
+@settings(max_examples=400, deadline=None)
+def test_all_defaults_over_odd_objects(objects: list[Any], config: dict[str, Any]) -> None:
+    text = dump({"items": objects, "kind": "List", "apiVersion": "v1"})
+    outcome = tried(process_stream, text, config, FUNCTIONS)
+    if outcome.exit_code == 0:
+        assert process_stream(outcome.output, config, FUNCTIONS).output == outcome.output
+
+
 @given(st.lists(OBJECT, min_size=1, max_size=3))
 @settings(max_examples=300, deadline=None)
 def test_odd_objects(objects: list[Any]) -> None:
