@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -172,3 +173,24 @@ def test_usage(shop: Kustomize) -> None:
     assert missing.returncode == 2
     assert "is no folder" in missing.stderr
     assert shop.call(sys.executable, "-m", "helm_safe", "kustomize", "shop").returncode == 2
+
+
+def test_a_live_namespace_is_verified(shop: Kustomize) -> None:
+    """No workload proves nothing; one without the marker is named; what a controller made is not asked for it."""
+
+    def verify(*words: str) -> subprocess.CompletedProcess[str]:
+        return shop.call(sys.executable, "-m", "helm_safe", "krm", "verify", "--live", "-n", shop.namespace, *words)
+
+    assert (verify().returncode, verify().stdout) == (1, "")
+    labels = {"app": "web"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "sandbox/web:1-good"}]}}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}}
+    spec = {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}
+    applied = shop.call("kubectl", "apply", "-n", shop.namespace, "-f", "-", text=json.dumps({**body, "spec": spec}))
+    assert applied.returncode == 0, applied.stderr
+    missing = verify()
+    assert missing.returncode == 1
+    assert f"no RolloutDefaults looked after Deployment/web in namespace {shop.namespace}" in missing.stderr
+    shop.call("kubectl", "annotate", "-n", shop.namespace, "deploy/web", "helm-safe.dev/defaults=prod")
+    assert verify().stdout == "RolloutDefaults looked after all 1 workloads.\n"
+    assert verify("--confg", "x").returncode == 2
