@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from helm_safe.model.revisions import Release, Revision
     from helm_safe.ports import Cluster
     from helm_safe.rollback.adoption import Stranger
+    from helm_safe.rollback.context import World
 
 SWITCHES = ("--enable-alpha-plugins", "--enable-exec", "--enable-helm", "--network")
 VALUES = ("--load-restrictor", "--helm-command", "--env", "--mount")
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     found = prepare(args, world.cluster, release, _current(world, release))
     if args.output == "text":
         _show(args, release, found)
-    changed = found.current is None or bool(_changes(found)) or args.always
+    changed = args.always or _differs(found)
     if changed and not args.dry_run and _consents(args, release):
         number = _deploy(args, world, release, found, timeout)
     else:
@@ -113,13 +116,12 @@ def prepare(args: argparse.Namespace, cluster: Cluster, release: Release, curren
     return Deployment(text, source_of(folder), wanted, current, strangers(cluster, served, release, wanted), told)
 
 
-def _current(world: Any, release: Release) -> Revision | None:
+def _current(world: World, release: Release) -> Revision | None:
     """The last revision, the base of Helm's next diff."""
     try:
-        found: Revision = world.releases.history(release).last
+        return world.releases.history(release).last
     except NotFound:
         return None
-    return found
 
 
 def _build_flags(args: argparse.Namespace) -> list[str]:
@@ -128,6 +130,17 @@ def _build_flags(args: argparse.Namespace) -> list[str]:
         for value in getattr(args, flag[2:].replace("-", "_")) or ():
             flags += [flag, value]
     return flags
+
+
+def _differs(found: Deployment) -> bool:
+    """Whether a new revision would say or mend anything."""
+    from helm_safe.model.revisions import RevisionStatus
+
+    current = found.current
+    if current is None or current.status is not RevisionStatus.DEPLOYED or _changes(found):
+        return True
+    before, after = ([each for hook in one.hooks for each in hook.objects] for one in (current, found.wanted))
+    return sorted(map(str, before)) != sorted(map(str, after))
 
 
 def _changes(found: Deployment) -> list[dict[str, Any]]:
@@ -186,7 +199,7 @@ def _consents(args: argparse.Namespace, release: Release) -> bool:
     raise Blocked("nothing was deployed: the answer was no")
 
 
-def _deploy(args: argparse.Namespace, world: Any, release: Release, found: Deployment, timeout: float) -> int:
+def _deploy(args: argparse.Namespace, world: World, release: Release, found: Deployment, timeout: float) -> int:
     """Deploy, and see that the record says so. Raises Blocked, RunFailed, OutcomeUnknown."""
     from helm_safe.helm import deploy
     from helm_safe.helm.binary import find_helm
@@ -198,16 +211,40 @@ def _deploy(args: argparse.Namespace, world: Any, release: Release, found: Deplo
     if found.strangers and not args.adopt:
         names = ", ".join(str(each.ref) for each in found.strangers[:10])
         raise Blocked(f"these objects are live and no release's: {names}", "Add --adopt to take them over.")
-    for stranger in found.strangers:
-        adoption.adopt(world.cluster, release, stranger)
-    adoption.define(world.cluster, world.clock, world.cluster.served(), release, found.wanted)
-    files = chart(release.name, found.text, found.source)
-    result = deploy.deploy(binary, release, files, words, timeout=timeout)
-    last = _current(world, release)
     before = found.current.number if found.current else 0
+    with _held(world, release, before) as held:
+        for stranger in found.strangers:
+            adoption.adopt(held.cluster, release, stranger)
+        adoption.define(held.cluster, held.clock, held.cluster.served(), release, found.wanted)
+        files = chart(release.name, found.text, found.source)
+        result = deploy.deploy(binary, release, files, words, timeout=timeout)
+    last = _current(world, release)
     if result.exit_code or last is None or last.number <= before or last.status.value != "deployed":
         raise RunFailed(f"helm did not deploy {release}: {result.output.strip()[-1500:]}", "See `helm history`.")
     return last.number
+
+
+@contextmanager
+def _held(world: World, release: Release, before: int) -> Iterator[World]:
+    """The Lease of a release that exists: nothing is deployed in the middle of a rollback, nor over an unfinished one.
+
+    Raises Blocked for these, and where the release moved since it was compared.
+    """
+    from helm_safe.rollback.control import seat
+    from helm_safe.rollback.runs import refuse_if_unfinished
+
+    if not before:
+        yield world
+        return
+    with seat(world, release) as held:
+        refuse_if_unfinished(held.world, release)
+        last = _current(held.world, release)
+        if last is None or last.number != before:
+            raise Blocked(
+                f"release {release} moved on from revision {before} since it was compared",
+                "Somebody else deploys it: look at `helm history`, then try again.",
+            )
+        yield held.world
 
 
 def _helm_flags(args: argparse.Namespace, found: Deployment) -> list[str]:

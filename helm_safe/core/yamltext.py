@@ -81,7 +81,6 @@ class _Reader:
     def read(self, loader: Any) -> list[Any]:  # noqa: C901, PLR0912, PLR0915 - one loop over all events: calls would double its cost
         documents: list[Any] = []
         stack, anchors, keys, next_event = self.stack, self.anchors, self.keys, loader.get_event
-        plains: dict[str, Any] = {}  # the same words come again and again
         cont: Any = None
         key: Any = _ABSENT
         value: Any = None
@@ -97,12 +96,7 @@ class _Reader:
                         cont.keys_at.append(event.start_mark)
                     continue
                 last = event
-                if not event.implicit[0]:
-                    value = text if event.tag is None else read_scalar(event)
-                elif text in plains:
-                    value = plains[text]
-                else:
-                    value = plains[text] = plain(text)
+                value = plain(text) if event.implicit[0] else text if event.tag is None else read_scalar(event)
                 if event.anchor:
                     anchors[event.anchor] = value
             elif kind is MappingStartEvent or kind is SequenceStartEvent:

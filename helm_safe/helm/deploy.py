@@ -12,7 +12,7 @@ from helm_safe.core.objects import annotations_of
 from helm_safe.helm.binary import HelmBinary
 from helm_safe.helm.parsing import Parser
 from helm_safe.model.errors import UsageError
-from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.revisions import Hook, Release, Revision
 from helm_safe.model.snapshot import Served
 from helm_safe.ports import NativeResult
 
@@ -21,13 +21,18 @@ _NEEDS_FOUR = ("--server-side", "--force-conflicts")
 
 
 def as_revision(release: Release, text: str, served: Served, number: int) -> Revision:
-    """The build as the revision that it would become: as in Helm's records, hooks are not among its objects.
+    """The build as the revision that it would become: as in Helm's records, hooks stand apart from its objects.
 
     Raises UndecodableError for a build that is no readable YAML.
     """
     body = {"name": release.name, "version": number, "manifest": text, "info": {"status": "unknown"}}
     found = Parser(release, served).revision(body)
-    return replace(found, objects={ref: obj for ref, obj in found.objects.items() if HOOK not in annotations_of(obj)})
+    hooks = {ref: obj for ref, obj in found.objects.items() if HOOK in annotations_of(obj)}
+    return replace(
+        found,
+        objects={ref: obj for ref, obj in found.objects.items() if ref not in hooks},
+        hooks=tuple(Hook(ref.name, ref.kind, "", (), 0, "", (obj,)) for ref, obj in hooks.items()),
+    )
 
 
 def check_flags(binary: HelmBinary, words: Sequence[str]) -> None:
