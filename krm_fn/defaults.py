@@ -7,10 +7,9 @@ from typing import Any
 
 from helm_safe.core.annotations import DEFAULTS
 from helm_safe.core.findings import Severity
-from helm_safe.core.yamledit import NoPlace
 from krm_fn.function import Call, Function
 from krm_fn.injectors import INJECTORS
-from krm_fn.items import Item
+from krm_fn.injectors.made import add
 from krm_fn.pods import workloads
 from krm_fn.selection import CHOICE, WORKLOADS, is_meant
 
@@ -31,22 +30,8 @@ def _run(call: Call) -> None:
     for field, place in INJECTORS.items():
         if field in call.spec:
             importlib.import_module(place).inject(call, found, call.spec[field])
-    for workload in found:
-        _mark(call, workload.item)
-
-
-def _mark(call: Call, item: Item) -> None:
-    """The proof that we ran: on the workload, not on its pods, which would restart."""
-    try:
-        item.add(("metadata", "annotations", DEFAULTS), call.name or "defaults")
-    except NoPlace:
-        call.report(
-            "KRM-003",
-            Severity.WARNING,
-            f"The annotations of {item} are shared through a YAML anchor: the marker {DEFAULTS} was not added.",
-            item=item,
-            path=("metadata", "annotations"),
-        )
+    for workload in found:  # the proof that we ran: on the workload, not on its pods, which would restart
+        add(call, workload.item, ("metadata", "annotations", DEFAULTS), call.name or "defaults")
 
 
 def _schema() -> dict[str, Any]:

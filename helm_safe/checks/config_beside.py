@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
 
 from helm_safe.checks.base import CONFIG_MAP, INFO, SECRET, WARNING, Check
 from helm_safe.checks.facts import workloads
@@ -12,6 +11,7 @@ from helm_safe.core.findings import Finding, Status
 from helm_safe.core.objects import Object, ObjectRef, annotations_of, dig, labels_of, sequence
 from helm_safe.core.references import references_of
 from helm_safe.model.snapshot import Snapshot
+from helm_safe.model.times import parse_time
 
 _GENERATED = re.compile(r".+-[2456789bcdfghkmt]{10}")
 """A name that Kustomize made from the content (its alphabet of ten characters): another content has another name."""
@@ -38,7 +38,7 @@ def _is_fixed(name: str) -> bool:
 
 def _finding(snapshot: Snapshot, ref: ObjectRef, live: Object, where: list[str]) -> Finding:
     target = snapshot.change.target
-    made, deployed = _moment(dig(live, "metadata", "creationTimestamp")), target.deployed_at
+    made, deployed = parse_time(str(dig(live, "metadata", "creationTimestamp") or "")), target.deployed_at
     newer = bool(made and deployed and made > deployed)
     owner = _owner(live)
     evidence = [*dict.fromkeys(where)][:10] + ([f"managed by {owner}"] if owner else [])
@@ -74,16 +74,6 @@ def _owner(live: Object) -> str:
     if "meta.helm.sh/release-name" in marks:
         return f"release {marks['meta.helm.sh/release-name']}"
     return "kubectl apply" if "kubectl.kubernetes.io/last-applied-configuration" in marks else ""
-
-
-def _moment(text: object) -> datetime | None:
-    if isinstance(text, datetime):
-        return text if text.tzinfo else None
-    try:
-        found = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return found if found.tzinfo else None
 
 
 CHECK = Check(

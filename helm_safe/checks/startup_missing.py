@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from statistics import median
 
 from helm_safe.checks.base import ERROR, POD, WARNING, Check
@@ -13,6 +12,7 @@ from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.probes import LIVENESS, STARTUP, Stack, boot_kill_after, probe, stack_of, starved
 from helm_safe.core.workloads import container_name, containers, template_labels
 from helm_safe.model.snapshot import Snapshot
+from helm_safe.model.times import parse_time
 
 # A pod that turned unready and ready again much later tells nothing of its start.
 _LONGEST_START = 1800.0
@@ -37,18 +37,9 @@ def _start(pod: Object, container: str) -> float | None:
     if dig(ready, "status") != "True":
         return None
     status = next((s for s in sequence(pod, "status", "containerStatuses") if dig(s, "name") == container), None)
-    began, ended = _time(dig(status, "state", "running", "startedAt")), _time(dig(ready, "lastTransitionTime"))
+    stamps = (dig(status, "state", "running", "startedAt"), dig(ready, "lastTransitionTime"))
+    began, ended = (parse_time(str(each or "")) for each in stamps)
     return (ended - began).total_seconds() if began and ended else None
-
-
-def _time(text: object) -> datetime | None:
-    if isinstance(text, datetime):
-        return text if text.tzinfo else None
-    try:
-        parsed = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else None
 
 
 def _judge(workload: Workload, container: Object, measured: list[float]) -> Iterator[Finding]:

@@ -6,13 +6,12 @@ import importlib
 from typing import Any
 
 from helm_safe.core.annotations import PREFIX
-from helm_safe.core.findings import Severity
 from helm_safe.core.objects import dig
 from helm_safe.core.written import ANNOTATED
-from helm_safe.core.yamledit import NoPlace
 from krm_fn.errors import UsageError
 from krm_fn.function import Call
 from krm_fn.injectors import splits
+from krm_fn.injectors.made import add
 from krm_fn.items import Item
 from krm_fn.pods import Workload
 from krm_fn.selection import OBJECTS, selects_item
@@ -82,7 +81,7 @@ def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> N
     texts = {name: _text(name, value) for name, value in settings["annotations"].items()}
     for workload in workloads:
         for name, text in texts.items():
-            _annotate(call, workload.item, PREFIX + name, text)
+            add(call, workload.item, ("metadata", "annotations", PREFIX + name), text)
     splits.settle(call, settings["evenSplits"], settings["stable"])
     if "traffic" in settings:
         traffic = settings["traffic"]
@@ -98,19 +97,6 @@ def _text(name: str, value: Any) -> str:
     except ValueError as error:
         raise UsageError(f"spec.canary.annotations.{name}: {text!r}: {error}") from None
     return text
-
-
-def _annotate(call: Call, item: Item, name: str, text: str) -> None:
-    try:
-        item.add(("metadata", "annotations", name), text)
-    except NoPlace:
-        call.report(
-            "KRM-003",
-            Severity.WARNING,
-            f"The annotations of {item} are shared through a YAML anchor: {name} was not added.",
-            item=item,
-            path=("metadata", "annotations"),
-        )
 
 
 def _services(call: Call, workloads: list[Workload], chosen: dict[str, Any]) -> list[tuple[Item, Workload]]:

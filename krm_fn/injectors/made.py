@@ -42,6 +42,12 @@ def create(call: Call, obj: Object, item: Item) -> bool:
     return True
 
 
+def add(call: Call, item: Item, path: Path, value: Any) -> None:
+    """Add a value where nothing stands; a finding where a YAML anchor is in the way."""
+    with report_place(call, item, path):
+        item.add(path, value)
+
+
 @contextmanager
 def report_place(call: Call, item: Item, path: Path) -> Iterator[None]:
     """A finding instead of an error where a YAML anchor is in the way."""

@@ -8,8 +8,7 @@ from helm_safe.core.findings import Severity
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.core.probes import STARTUP, probe
 from krm_fn.function import Call
-from krm_fn.injectors.made import report_place
-from krm_fn.items import Path
+from krm_fn.injectors.made import add
 from krm_fn.pods import Workload
 
 SCHEMA: dict[str, Any] = {
@@ -48,7 +47,7 @@ def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> N
     for workload in workloads:
         kind = (workload.item.gvk.group, workload.item.kind)
         if kind in _WAITING and seconds:
-            _add(call, workload, ("spec", "minReadySeconds"), seconds)
+            add(call, workload.item, ("spec", "minReadySeconds"), seconds)
         if kind in _HURRYING and settings["progressDeadline"]:
             _deadline(call, workload)
         if kind == ("apps", "Deployment") and settings["surge"]:
@@ -66,7 +65,7 @@ def _deadline(call: Call, workload: Workload) -> None:
     needed = startup_budget(workload) + (settle if isinstance(settle, int) else 0) + MARGIN
     stated = workload.item.get("spec", "progressDeadlineSeconds")
     if stated is None and needed > DEADLINE:
-        _add(call, workload, ("spec", "progressDeadlineSeconds"), round(needed))
+        add(call, workload.item, ("spec", "progressDeadlineSeconds"), round(needed))
     elif isinstance(stated, int) and stated < needed - MARGIN:
         call.report(
             "PROBE-004",
@@ -93,10 +92,10 @@ def _surge(call: Call, workload: Workload) -> None:
         return
     place = ("spec", "strategy")
     if "type" not in strategy:
-        _add(call, workload, (*place, "type"), "RollingUpdate")
+        add(call, workload.item, (*place, "type"), "RollingUpdate")
     if "maxSurge" not in rolling:
-        _add(call, workload, (*place, "rollingUpdate", "maxSurge"), "25%")
-    _add(call, workload, (*place, "rollingUpdate", "maxUnavailable"), 0)
+        add(call, workload.item, (*place, "rollingUpdate", "maxSurge"), "25%")
+    add(call, workload.item, (*place, "rollingUpdate", "maxUnavailable"), 0)
 
 
 def _may_double(workload: Workload) -> bool:
@@ -105,8 +104,3 @@ def _may_double(workload: Workload) -> bool:
     ports = (port for _, container in workload.containers for port in sequence(container, "ports"))
     bound = spec.get("hostNetwork") or any(dig(port, "hostPort") for port in ports)
     return not bound and not any(dig(volume, "persistentVolumeClaim") for volume in sequence(spec, "volumes"))
-
-
-def _add(call: Call, workload: Workload, path: Path, value: Any) -> None:
-    with report_place(call, workload.item, path):
-        workload.item.add(path, value)

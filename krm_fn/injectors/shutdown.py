@@ -9,7 +9,7 @@ from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.quantities import duration
 from helm_safe.core.workloads import container_name, ports
 from krm_fn.function import Call
-from krm_fn.injectors.made import report_place
+from krm_fn.injectors.made import add
 from krm_fn.items import Path
 from krm_fn.pods import Workload
 
@@ -49,7 +49,7 @@ def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> N
         served = [each for each in own if any({name, str(number)} & wanted for name, number in ports(each[1]))]
         for path, container in served or (own if len(own) == 1 else []):
             if dig(container, "lifecycle", "preStop") is None and _fits(call, workload, path, container, settings):
-                _add(call, workload, (*path, "lifecycle", "preStop"), _handler(settings))
+                add(call, workload.item, (*path, "lifecycle", "preStop"), _handler(settings))
 
 
 def _handler(settings: dict[str, Any]) -> Object:
@@ -66,7 +66,7 @@ def _fits(call: Call, workload: Workload, path: Path, container: Object, setting
     stated = workload.item.get(*place)
     if stated is None:
         if needed > GRACE:
-            _add(call, workload, place, round(needed))
+            add(call, workload.item, place, round(needed))
         return True
     if isinstance(stated, int) and stated >= needed:
         return True
@@ -92,8 +92,3 @@ def _declared(container: Object) -> float:
             except ValueError:
                 return 0.0
     return 0.0
-
-
-def _add(call: Call, workload: Workload, path: Path, value: Any) -> None:
-    with report_place(call, workload.item, path):
-        workload.item.add(path, value)

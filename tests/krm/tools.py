@@ -22,7 +22,10 @@ FLAGS = ("--enable-alpha-plugins", "--enable-exec")
 
 
 class Tools:
-    """folder: holds a launcher called helm-safe-krm, and is the first place on the PATH."""
+    """folder: holds a launcher called helm-safe-krm, and is the first place on the PATH.
+
+    HELM_SAFE_TEST_KUSTOMIZE: another version than the sandbox's.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,7 +33,7 @@ class Tools:
         start = f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom krm_fn.main import entry\nentry()\n"
         launcher.write_text(f"#!{sys.executable}\n{start}")
         launcher.chmod(0o755)
-        self.kustomize = _required("kustomize")
+        self.kustomize = os.environ.get("HELM_SAFE_TEST_KUSTOMIZE") or _required("kustomize")
         self.kubectl = str(toolchain.wheel_program("kubectl", quiet))
 
     def run(
