@@ -104,7 +104,7 @@ def main() -> int:
     with NamedTemporaryFile("w", suffix=".yaml") as config:
         config.write(dedent(_TAIL.partition("\n")[2]))
         config.flush()
-        stream = "".join(f"---\n  {each[2:]}" for each in _items(1000)).encode()
+        stream = "---\n".join(dedent(f"  {each[2:]}") for each in _items(1000)).encode()
         filtered = best([*COMMAND, "filter", "-c", config.name], stream, 5)
     rows = [
         *kyaml_row(),

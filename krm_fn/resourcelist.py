@@ -16,6 +16,8 @@ VERSIONS = ("config.kubernetes.io/v1", "config.kubernetes.io/v1beta1")
 KUSTOMIZE_ID = "kustomize.config.k8s.io/id"
 FUNCTION = "config.kubernetes.io/function"
 
+LARGE = 64 * 1024
+"""Characters from which on the quick reader is tried first; below, loading it would take longer than it saves."""
 READ_BACK = 256 * 1024
 """Characters up to which the output is read again before it is written. What was only added to a larger one is not."""
 
@@ -134,8 +136,13 @@ def _unpack(data: Any, items: Items, edits: Edits, where: str) -> None:
 
 
 def _parse(text: str, *, keys: bool = False) -> list[Any]:
+    found = None
+    if len(text) > LARGE:
+        from helm_safe.core.yamllines import quick_parse
+
+        found = quick_parse(text, keys=keys)
     try:
-        return parse(text, keys=keys)
+        return parse(text, keys=keys) if found is None else found
     except YamlError as error:
         raise InputError(f"the input is not readable YAML: {error}") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from helm_safe.core.yamlstyle import block, pairs
-from helm_safe.core.yamltext import Entry, Map
+from helm_safe.core.yamltext import Entry, Map, leaf_of
 
 _KEY = "key"
 _LAST = (1, 0)  # behind what is added at the same place
@@ -46,7 +46,7 @@ def _anew(owner: Map, found: list[Entry], newline: str) -> Splice:
     last = found[-1]
     start = owner.start.index
     if owner.flow:
-        end: int = owner.last.end_mark.index
+        end = leaf_of(owner).end
         return Splice(start, _LAST, f"{{{pairs(dict(owner), bare=True)}}}", end)
     new = _block(dict(owner), owner.start.column, newline) if owner else "{}"
     return Splice(start, _LAST, f"{new}{newline if last.literal else ''}", last.end)

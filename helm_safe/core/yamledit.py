@@ -9,7 +9,7 @@ from typing import Any
 
 from helm_safe.core.yamlchange import Splice, changes
 from helm_safe.core.yamlstyle import block, flow, pairs
-from helm_safe.core.yamltext import Entry, Map, Seq, entries
+from helm_safe.core.yamltext import Entry, Map, Seq, entries, leaf_of
 
 _BREAK = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 _BREAKS = ("\n", "\r", "\x85", "\u2028", "\u2029")
@@ -116,7 +116,7 @@ class Edits:
             self._forget(each)
 
     def _entries(self, owner: Map) -> list[Entry]:
-        end = owner.last.end_mark.index if owner.flow else self._end(owner) or len(self.text)
+        end = leaf_of(owner).end if owner.flow else self._end(owner) or len(self.text)
         return entries(self.text, owner, end)
 
     def _splices(self) -> Iterator[Splice]:
@@ -178,7 +178,7 @@ class Edits:
         gone = self._changed.get(id(owner), (owner, {}))[1]
         names = [name for name in owner if name not in self._added[id(owner)][1]]
         if not gone and len(names) == len(owner.keys_at):
-            return [(name, mark.index) for name, mark in zip(names, owner.keys_at, strict=True)]
+            return list(zip(names, owner.keys_at, strict=True))
         return [(each.name, each.start) for each in self._entries(owner) if gone.get(each.name, True)]
 
     def _remark_above(self, position: int) -> bool:
@@ -216,11 +216,11 @@ class Edits:
 
     def _end(self, owner: Map | Seq) -> int | None:
         """Behind the last line of a block, and the remarks indented like it; None where that place is not sure."""
-        mark = owner.last.end_mark
-        position: int = mark.index
-        if getattr(owner.last, "style", None) in ("|", ">"):
-            return position if mark.column == 0 else None
-        if owner.last.start_mark.index == position and self.text[position - 1 : position] not in (":", "-"):
+        last = leaf_of(owner)
+        position = last.end
+        if last.style in ("|", ">"):
+            return position if last.column == 0 else None
+        if last.start == position and self.text[position - 1 : position] not in (":", "-"):
             return None
         found = _BREAK.search(self.text, position)
         return self._behind_remarks(found.end(), owner.start.column) if found else len(self.text)

@@ -34,19 +34,28 @@ from helm_safe.core.yamlio import (
 )
 
 
+class Leaf(NamedTuple):
+    """The last scalar of a value: from where to where, the column behind it, and its style ("|", ">" or others)."""
+
+    start: int
+    end: int
+    column: int
+    style: str
+
+
 class Map(dict[str, Any]):
     """A mapping at its place.
 
     start: mark of its first character, None where it has no place of its own to be edited (an alias, or what an alias
-    repeats). last: the parser's event of its last leaf. flow: written with braces. keys_at: marks of the keys, merges
-    too, where `parse` was asked for them.
+    repeats). last: see `leaf_of`. flow: written with braces. keys_at: where the keys begin, merges too, if `parse` was
+    asked for them.
     """
 
     __slots__ = ("flow", "keys_at", "last", "start")
     start: Any
     last: Any
     flow: bool
-    keys_at: list[Any]
+    keys_at: list[int]
 
 
 class Seq(list[Any]):
@@ -60,6 +69,15 @@ class Seq(list[Any]):
 
 _ABSENT: Any = object()
 _MERGE: Any = object()
+
+
+def leaf_of(owner: Map | Seq) -> Leaf:
+    """The last leaf of a value, from what its reader kept: a tuple, or the parser's event."""
+    last = owner.last
+    if last.__class__ is tuple:
+        return Leaf(*last)
+    end = last.end_mark
+    return Leaf(last.start_mark.index, end.index, end.column, getattr(last, "style", None) or "")
 
 
 def parse(text: str, *, keys: bool = False) -> list[Any]:
@@ -93,7 +111,7 @@ class _Reader:
                 if key is _ABSENT and cont.__class__ is Map:
                     key = self._key(event, cont) if event.anchor or text in cont or text == "<<" else text
                     if keys:
-                        cont.keys_at.append(event.start_mark)
+                        cont.keys_at.append(event.start_mark.index)
                     continue
                 last = event
                 value = plain(text) if event.implicit[0] else text if event.tag is None else read_scalar(event)
