@@ -78,7 +78,7 @@ class Item:
         Raises NoPlace where the text cannot take it (repeated by an alias), OutputError for internal annotations.
         """
         owner, way = self._owner(path)
-        if way == path and way[-1] in owner:
+        if way is path and way[-1] in owner:
             return False
         self._write(owner, way, without_places(_nested(path[len(way) :], value)))
         return True
@@ -119,17 +119,18 @@ class Item:
         """The mapping that has to change for a path, and how much of the path leads to a key of it."""
         _refuse_internal(path)
         owner: Any = self.data
-        for depth, key in enumerate(path):
+        depth = 0
+        for key in path[:-1]:
             try:
-                below = owner[key] if depth + 1 < len(path) else None
+                below = owner[key]
             except (KeyError, IndexError, TypeError):
-                below = None
+                break
             if below is None:
-                if not isinstance(owner, dict) or not isinstance(key, str):
-                    raise NoPlace(path_text(path))
-                return owner, path[: depth + 1]
-            owner = below
-        raise NoPlace("an empty path")
+                break
+            owner, depth = below, depth + 1
+        if not path or not isinstance(owner, dict) or not isinstance(path[depth], str):
+            raise NoPlace(path_text(path))
+        return owner, path if depth + 1 == len(path) else path[: depth + 1]
 
     def _write(self, owner: Any, path: Path, value: Any) -> None:
         key = str(path[-1])

@@ -53,7 +53,7 @@ class _Target(NamedTuple):
         rule = self.rule("startup")
         refused = rule is False or (isinstance(rule, dict) and _unknown_port(self.container, rule) is not None)
         to_come = STARTUP not in self.container and "startup" in self.asked and not refused
-        return to_come or probe(self.container, STARTUP) is not None
+        return to_come or any(mapping(self.container, STARTUP).get(name) for name in HANDLERS)
 
 
 def inject(call: Call, workloads: list[Workload], settings: dict[str, Any]) -> None:

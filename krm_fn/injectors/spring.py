@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from helm_safe.core.objects import Object, dig, sequence
+from helm_safe.core.objects import Object, sequence
 from helm_safe.core.workloads import ports
 
 _ENABLED = ("management.endpoint.health.probes.enabled", "management.health.probes.enabled")
@@ -75,10 +75,14 @@ def _settings(container: Object) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for variable in sequence(container, "env"):
-        name = dig(variable, "name")
+        name = variable.get("name") if isinstance(variable, dict) else None
         if isinstance(name, str) and name.startswith(_PREFIXES):
             value = variable.get("value")
-            found.update(_of_variable(name, value if isinstance(value, str) else _UNREADABLE))
+            value = value if isinstance(value, str) else _UNREADABLE
+            if name in _VARIABLES:
+                found[_VARIABLES[name]] = value
+            else:
+                found.update(_of_variable(name, value))
     words = " ".join(str(each) for each in (*sequence(container, "command"), *sequence(container, "args")))
     for prefix in ("-D", "--") if "." in words else ():
         found.update(_of_words(words, prefix))
@@ -88,8 +92,6 @@ def _settings(container: Object) -> dict[str, str]:
 def _of_variable(name: str, value: str) -> Iterator[tuple[str, str]]:
     if name in _OPTIONS:
         yield from _of_words(value, "-D")
-    elif name in _VARIABLES:
-        yield _VARIABLES[name], value
     elif name.startswith(("SERVER_SSL_", "MANAGEMENT_SERVER_SSL_")):
         yield name.lower().replace("_", "."), value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def judged(text: str, outcome: Outcome) -> None:
         assert outcome.messages
         return
     rest = iter(outcome.output)
-    assert all(character in rest for character in text)
+    written = re.sub(r"(annotations:) *(?:null|~)", r"\1", text)  # no annotations become the marker's mapping
+    assert all(character in rest for character in written)
     parse(outcome.output)
 
 
