@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import dig, mapping, sequence
@@ -125,9 +126,14 @@ def stack_of(container: Mapping[str, Any], labels: Mapping[str, Any] | None = No
     words = " ".join(
         str(part) for part in (container.get("image") or "", *argv, *(labels or {}), *(labels or {}).values())
     )
-    names = [str(dig(variable, "name") or "") for variable in sequence(container, "env")]
+    return _recognised(words[:8192], tuple(str(dig(variable, "name") or "") for variable in sequence(container, "env")))
+
+
+@lru_cache(maxsize=4096)
+def _recognised(words: str, names: tuple[str, ...]) -> Stack | None:
+    """Many containers of a build have the same image, command and variables."""
     for stack, word, variable in _STACKS:
-        if any(variable.fullmatch(name) for name in names) or word.search(words[:8192]):
+        if any(variable.fullmatch(name) for name in names) or word.search(words):
             return stack
     return None
 
