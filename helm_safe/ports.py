@@ -12,7 +12,7 @@ from helm_safe.core.objects import Object, ObjectRef
 from helm_safe.model.events import Event
 from helm_safe.model.records import Approval, Record
 from helm_safe.model.revisions import History, Release
-from helm_safe.model.routes import Backends, Foreign, Patch, RouteCapture, Weight
+from helm_safe.model.routes import NOTHING, Around, Backends, Foreign, Patch, RouteCapture, Weight
 from helm_safe.model.settings import NativeOptions
 from helm_safe.model.snapshot import DryRun, HelmVersion, Resource, Served
 from helm_safe.model.traffic import Backend, Reading, Sample
@@ -296,7 +296,8 @@ class Clock(Protocol):
 class TrafficRouter(Protocol):
     """How one kind of route splits traffic: pure functions of the route; the caller reads, journals and writes.
 
-    In routers, stable is the backend that has the traffic now and canary the one under trial.
+    In routers, stable is the backend that has the traffic now and canary the one under trial. A backend is a Service,
+    or "service/subset" for a part of its pods.
     """
 
     @property
@@ -305,43 +306,54 @@ class TrafficRouter(Protocol):
     @property
     def kind(self) -> tuple[str, str]:
         """(group, kind) of the routes."""
-        ...
 
-    def services(self, route: Object) -> set[str]:
-        """Services of the route's own namespace that it sends requests to."""
-        ...
+    @property
+    def needs(self) -> tuple[tuple[str, str], ...]:
+        """Other kinds that it looks at, through an Around."""
 
-    def beside(self, route: Object, service: str) -> set[str]:
-        """Services of the same namespace to which everything that goes to this one could be sent as well."""
-        ...
+    @property
+    def least(self) -> float:
+        """The smallest share in percent that a route can give."""
 
-    def problems(self, route: Object, service: str) -> list[str]:
-        """Why the traffic that the route sends to the Service cannot be split safely; empty where it can."""
-        ...
+    def mine(self, route: Object, around: Around) -> bool:
+        """Whether an object of the kind is this router's: several gateways may read one kind."""
+
+    def services(self, route: Object, around: Around = NOTHING, namespace: str = "") -> set[str]:
+        """Backends of the namespace, by default the route's own, whose users this route moves."""
+
+    def beside(self, route: Object, service: str, around: Around = NOTHING) -> set[str]:
+        """Backends of the same namespace to which everything that goes to this one could be sent as well."""
+
+    def problems(self, route: Object, service: str, around: Around = NOTHING) -> list[str]:
+        """Why the traffic that the route sends to the backend cannot be split safely; empty where it can."""
+
+    def shares(self, route: Object, around: Around = NOTHING) -> list[dict[str, float]]:
+        """For each rule the percent of its requests per backend; "" for all that are none of the namespace."""
+
+    def carrier(self, route: Object, pairs: Sequence[Backends], around: Around) -> Object | None:
+        """The object to be made beside the route that carries the weights; None where the route carries them itself.
+
+        Without any share for the canaries yet. Where there is one, it is the route of all other methods.
+        """
 
     def capture(self, route: Object) -> RouteCapture: ...
 
     def patch(self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weight: Weight) -> Patch:
         """The patch that gives each canary its share, computed from the captured route; empty where it has it."""
-        ...
 
     def restore(self, captured: RouteCapture, live: Object) -> Patch:
         """The patch back to the captured backends; empty where they are there."""
-        ...
 
     def foreign(
         self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weights: Sequence[Weight | None]
     ) -> Foreign | None:
         """What somebody else changed. weights: those that we may have written last, None for the captured ones."""
-        ...
 
     def share(self, route: Object, pairs: Sequence[Backends]) -> Weight | None:
         """The canaries' share by the object's own words; None where its rules name none or disagree."""
-        ...
 
     def converged(self, route: Object) -> bool | None:
         """Whether those who carry the route out have accepted it; None where nobody says."""
-        ...
 
 
 class MetricProvider(Protocol):

@@ -60,20 +60,25 @@ def run(args: argparse.Namespace) -> int:
 
 def staged(world: World, revisions: list[Revision], release: Release, settings: Settings) -> list[Permission]:
     """What moving users in steps needs, whichever of the revisions is the target."""
+    from dataclasses import replace
+
     from helm_safe.model.changes import Change
     from helm_safe.model.resources import PODS
+    from helm_safe.model.routes import Around
     from helm_safe.model.staging import staging_of
     from helm_safe.rollback import permissions
-    from helm_safe.rollback.discovery import routed
+    from helm_safe.rollback.discovery import carriers, routed
     from helm_safe.rollback.inspect import list_live, permissions_to_stage
     from helm_safe.rollback.warmup import wanted_by
 
     current, served, found = revisions[0], world.cluster.served(), []
     for target in revisions[1:]:
         change = Change(current, target)
-        live = list_live(world.cluster, served, change, release).objects
-        staging = staging_of(change, live, routed(live, release, settings.resolved.value("route")))
-        found += permissions_to_stage(served, change, release, live, staging)
+        live = list_live(world.cluster, served, change, release)
+        around = Around(live.objects, live.whole)
+        staging = staging_of(change, live.objects, routed(around, release, settings.resolved.value("route")))
+        staging = replace(staging, carriers=carriers(staging, around))
+        found += permissions_to_stage(served, change, release, live.objects, staging)
     pods = world.cluster.list(PODS, release.namespace).items
     warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
     return [*found, *([*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else ()), *warming]

@@ -28,9 +28,13 @@ class Owner(NamedTuple):
 
     def make(self, api_version: str, kind: str, namespace: str, name: str, **body: Any) -> Object:
         """An object of this run."""
+        metadata = {"name": name, "namespace": namespace}
+        return self.mark({"apiVersion": api_version, "kind": kind, "metadata": metadata, **body})
+
+    def mark(self, obj: Object) -> Object:
+        """The same object with the labels of this run."""
         labels = {MANAGED_BY_LABEL: MANAGED_BY, **self.marks}
-        metadata = {"name": name, "namespace": namespace, "labels": labels}
-        return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **body}
+        return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
 
 
 def ours(obj: Mapping[str, Any]) -> bool:

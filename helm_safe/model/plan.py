@@ -80,12 +80,14 @@ class Step:
 @dataclass(frozen=True, slots=True)
 class Moved:
     """One route that moves. router: name in the table of routers. pairs: the release's own Service, and the one beside
-    it (the standby's, or the known-good one) that shares its traffic during the run.
+    it (the standby's, or the known-good one) that shares its traffic during the run. ours: made by this run to carry
+    the weights, so it is not there before and after it.
     """
 
     router: str
     ref: ObjectRef
     pairs: tuple[Backends, ...]
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,12 @@ class Traffic:
 
     def to_json(self) -> list[dict[str, Any]]:
         return [
-            {"router": each.router, "ref": list(each.ref), "pairs": [list(pair) for pair in each.pairs]}
+            {
+                "router": each.router,
+                "ref": list(each.ref),
+                "pairs": [list(pair) for pair in each.pairs],
+                "ours": each.ours,
+            }
             for each in self.routes
         ]
 
@@ -109,7 +116,12 @@ class Traffic:
         """The inverse of to_json. Raises KeyError or TypeError on a body of another shape."""
         return cls(
             tuple(
-                Moved(each["router"], ObjectRef(*each["ref"]), tuple(Backends(*pair) for pair in each["pairs"]))
+                Moved(
+                    each["router"],
+                    ObjectRef(*each["ref"]),
+                    tuple(Backends(*pair) for pair in each["pairs"]),
+                    bool(each["ours"]),
+                )
                 for each in body
             )
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from helm_safe.core.objects import ObjectRef
+from helm_safe.core.objects import Object, ObjectRef
 
 Patch = list[dict[str, Any]]
 """A JSON patch (RFC 6902) whose first operation tests the resourceVersion; empty where nothing is to change."""
@@ -29,8 +30,36 @@ class Weight:
         return 100 - self.canary
 
 
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What else a router may look at. objects: live ones. listed: (group, kind) pairs of which all are among them."""
+
+    objects: Mapping[ObjectRef, Object] = field(default_factory=dict)
+    listed: frozenset[tuple[str, str]] = frozenset()
+
+    def of_kind(self, group: str, kind: str) -> Iterator[Object]:
+        return (obj for ref, obj in self.objects.items() if (ref.group, ref.kind) == (group, kind))
+
+    def lacks(self, ref: ObjectRef) -> bool:
+        """Whether it is certain that there is no such object."""
+        return ref not in self.objects and (ref.group, ref.kind) in self.listed
+
+
+NOTHING = Around()
+
+
+def service_of(backend: str) -> str:
+    """The Service of a backend: "web" of "web" and of "web/v1-stable", its subset (Istio)."""
+    return backend.partition("/")[0]
+
+
+def subset_of(backend: str) -> str:
+    """The subset, "" for a Service as a whole."""
+    return backend.partition("/")[2]
+
+
 class Backends(NamedTuple):
-    """Two Services of the route's namespace between which its traffic is split."""
+    """Two backends of the route's namespace between which its traffic is split: Services, or subsets of them."""
 
     stable: str
     canary: str

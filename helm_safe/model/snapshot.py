@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of
 from helm_safe.model.changes import Change
 from helm_safe.model.queries import Unanswered
 from helm_safe.model.revisions import History
+from helm_safe.model.routes import Around
 from helm_safe.model.settings import Settings
 from helm_safe.model.staging import Staging
 
@@ -74,6 +76,14 @@ class HelmVersion:
         return f"v{self.major}.{self.minor}.{self.patch}"
 
 
+class Sharing(NamedTuple):
+    """How one rule of a route shares requests for the release. shares: percent per backend. source: in words."""
+
+    ref: ObjectRef
+    shares: Mapping[str, float]
+    source: str
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """All that a check may see.
@@ -85,7 +95,8 @@ class Snapshot:
     access reviews, keyed "verb resource.group[/subresource]". now: the API server's clock. staging: which workloads get
     a standby. crooked: why a route to them cannot be split, a sentence each. blind: why the gateway's numbers cannot be
     had, "" when they can. unanswered: queries of the user's that were tried and had no usable answer. near: kinds of
-    routes of which those of other namespaces may not be listed.
+    routes of which those of other namespaces may not be listed. whole: kinds listed wherever a router looks for them.
+    sharing: what the rules of all routes to the release say, as they will be after the rollback.
     """
 
     history: History
@@ -104,6 +115,13 @@ class Snapshot:
     blind: str = ""
     unanswered: tuple[Unanswered, ...] = ()
     near: tuple[str, ...] = ()
+    whole: frozenset[tuple[str, str]] = frozenset()
+    sharing: tuple[Sharing, ...] = ()
+
+    @property
+    def around(self) -> Around:
+        """What routers look at."""
+        return Around(self.live, self.whole)
 
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""

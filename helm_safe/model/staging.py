@@ -14,6 +14,8 @@ from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, s
 from helm_safe.core.references import config_references
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.changes import Change
+from helm_safe.model.routes import Around
+from helm_safe.model.subsets import selector_of
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
 SUFFIX = "-standby"
@@ -22,7 +24,10 @@ MAX_NAME = 63
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """A live Service by which users come to a staged workload, our own Service beside it, and the routes to it."""
+    """A live backend by which users come to a staged workload, our own Service beside it, and the routes to it.
+
+    service: "web", or "web/v2" where the route names a subset of its pods (Istio).
+    """
 
     service: str
     standby: str
@@ -44,13 +49,15 @@ class Staging:
     """The release's workloads, sorted out.
 
     follow: changed ones that cannot be staged, each with the reason. alone: those that stay as they are. shared: live
-    Services that select the pods of several workloads, with their names: nobody can split what they carry.
+    Services that select the pods of several workloads, with their names: nobody can split what they carry. carriers:
+    routes whose weights stand in an object of our own beside them, each with that object.
     """
 
     staged: tuple[Staged, ...] = ()
     follow: tuple[tuple[ObjectRef, str], ...] = ()
     alone: tuple[ObjectRef, ...] = ()
     shared: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    carriers: tuple[tuple[ObjectRef, Object], ...] = ()
 
     @property
     def routes(self) -> tuple[ObjectRef, ...]:
@@ -60,9 +67,9 @@ class Staging:
     def doors(self) -> Iterator[Door]:
         return (door for each in self.staged for door in each.doors)
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """The staged workloads, which is what a run goes on with."""
-        return [
+    def to_json(self) -> dict[str, Any]:
+        """What a run goes on with: the staged workloads, and the carriers."""
+        staged = [
             {
                 "workload": list(each.workload),
                 "standby": each.standby,
@@ -71,9 +78,10 @@ class Staging:
             }
             for each in self.staged
         ]
+        return {"staged": staged, "carriers": [[list(ref), obj] for ref, obj in self.carriers]}
 
     @classmethod
-    def from_json(cls, body: list[dict[str, Any]]) -> Staging:
+    def from_json(cls, body: dict[str, Any]) -> Staging:
         """The inverse of to_json. Raises KeyError, TypeError or ValueError on a body of another shape."""
         return cls(
             tuple(
@@ -86,8 +94,9 @@ class Staging:
                         for service, standby, routes in each["doors"]
                     ),
                 )
-                for each in body
-            )
+                for each in body["staged"]
+            ),
+            carriers=tuple((ObjectRef(*ref), dict(obj)) for ref, obj in body["carriers"]),
         )
 
 
@@ -101,14 +110,14 @@ def staging_of(
         if ref in live and not touched(change, ref):
             alone.append(ref)
             continue
-        doors = tuple(_doors(change.target.objects[ref], services, routed))
+        doors = tuple(_doors(ref, change.target.objects[ref], Around(live), routed))
         why = _why_not(ref, live, doors, _unselective(services, routed))
         if why:
             follow.append((ref, why))
         else:
             declared = dig(change.target.objects[ref], "spec", "replicas")
             staged.append(Staged(ref, short(ref.name), count_before(live, ref, declared), doors))
-    return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, live, services, staged)))
+    return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, live, staged)))
 
 
 def count_before(live: Mapping[ObjectRef, Object], ref: ObjectRef, declared: Any) -> int:
@@ -165,13 +174,12 @@ def short(name: str) -> str:
 
 
 def _doors(
-    workload: Object, services: Mapping[str, Object], routed: Mapping[str, tuple[ObjectRef, ...]]
+    ref: ObjectRef, workload: Object, around: Around, routed: Mapping[str, tuple[ObjectRef, ...]]
 ) -> Iterator[Door]:
     labels = labels_of(pod_template(workload) or {})
     for name, routes in sorted(routed.items()):
-        service = services.get(name)
-        if service and routes and selects(mapping(service, "spec", "selector"), labels):
-            yield Door(name, short(name), tuple(sorted(routes)))
+        if routes and selects(selector_of(around, ref.namespace, name), labels):
+            yield Door(name, short(name.replace("/", "-").lower()), tuple(sorted(routes)))
 
 
 def _unselective(services: Mapping[str, Object], routed: Iterable[str]) -> list[str]:
@@ -194,13 +202,13 @@ def _why_not(
 
 
 def _shared(
-    change: Change, live: Mapping[ObjectRef, Object], services: Mapping[str, Object], staged: Iterable[Staged]
+    change: Change, live: Mapping[ObjectRef, Object], staged: Iterable[Staged]
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Of the target's workloads, and of those that run now, in the release or not."""
     running = {ref: obj for ref, obj in live.items() if dig(obj, "spec", "replicas") != 0}
     objects = {**running, **change.target.objects}
-    for name in sorted({door.service for each in staged for door in each.doors}):
-        selector = mapping(services[name], "spec", "selector")
+    for namespace, name in sorted({(each.workload.namespace, door.service) for each in staged for door in each.doors}):
+        selector = selector_of(Around(live), namespace, name)
         owners = [
             str(ref) for ref in serving(objects) if selects(selector, labels_of(pod_template(objects[ref]) or {}))
         ]

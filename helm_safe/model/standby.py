@@ -18,6 +18,7 @@ from helm_safe.core.references import renamed
 from helm_safe.core.workloads import pod_template, template_labels
 from helm_safe.model.changes import Change
 from helm_safe.model.own import CannotStandBy, Owner
+from helm_safe.model.routes import service_of as served_by
 from helm_safe.model.staging import Door, Staged, Staging, short
 from helm_safe.model.standby_copies import Copies, Names, copies_for, kept_annotations
 from helm_safe.model.standby_guards import (
@@ -93,7 +94,7 @@ class Standbys:
         )
 
     def objects(self) -> list[Object]:
-        """Everything to create, in this order: configuration, accounts, guards, Services, Deployments.
+        """Everything to create, in this order: configuration, accounts, guards, Services, Deployments, carriers.
 
         Raises CannotStandBy also where two objects would have the same name.
         """
@@ -107,16 +108,18 @@ class Standbys:
             made.append(
                 deployment_of(self.change.target.objects[each.staged.workload], each, self._names(), self.owner)
             )
+        made += [self.owner.mark(carrier) for _, carrier in self.staging.carriers]
         return _distinct(made)
 
     def _names(self) -> Names:
         return self.copies.names
 
     def _service(self, staged: Staged, door: Door) -> Object:
-        return self.live.get(ObjectRef("", "Service", staged.workload.namespace, door.service), {})
+        return self.live.get(ObjectRef("", "Service", staged.workload.namespace, served_by(door.service)), {})
 
     def _restored(self, staged: Staged, door: Door) -> Object:
-        return self.change.target.objects.get(ObjectRef("", "Service", staged.workload.namespace, door.service), {})
+        ref = ObjectRef("", "Service", staged.workload.namespace, served_by(door.service))
+        return self.change.target.objects.get(ref, {})
 
     def _guards(self) -> Iterator[Object]:
         """Copies of lost guards; one that several workloads lose is copied for each, under the workload's name too."""

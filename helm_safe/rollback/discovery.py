@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, namespace_of, selects, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, gvk_of, labels_of, namespace_of, ref_of, selects, sequence
 from helm_safe.core.workloads import images, pod_selector, pod_template, template_labels
+from helm_safe.model.changes import Change
 from helm_safe.model.errors import UsageError
 from helm_safe.model.judging import floors_of
 from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Moved, Traffic
 from helm_safe.model.revisions import Release, Revision
-from helm_safe.model.routes import Backends
+from helm_safe.model.routes import NOTHING, Around, Backends, service_of, subset_of
 from helm_safe.model.settings import Settings
-from helm_safe.model.snapshot import Snapshot
+from helm_safe.model.snapshot import Sharing, Snapshot
 from helm_safe.model.staging import Staging
+from helm_safe.model.subsets import pods_of, selector_of
 from helm_safe.model.traffic import Window
 from helm_safe.ports import TrafficRouter
 from helm_safe.rollback.context import World
@@ -44,18 +46,29 @@ def routers() -> list[TrafficRouter]:
     return [router_of(name) for name in BUILTIN]
 
 
-def routers_by_kind() -> dict[tuple[str, str], TrafficRouter]:
-    return {router.kind: router for router in routers()}
+def router_for(route: Object, around: Around) -> TrafficRouter | None:
+    """Who carries an object out as a route, None where nobody does."""
+    gvk = gvk_of(route)
+    return next((each for each in routers() if each.kind == (gvk.group, gvk.kind) and each.mine(route, around)), None)
 
 
-def routed(live: Mapping[ObjectRef, Object], release: Release, only: str = "") -> Routed:
-    """Name of a Service -> the routes of its namespace that send requests to it.
+def route_kinds() -> set[tuple[str, str]]:
+    return {router.kind for router in routers()}
+
+
+def context_kinds() -> set[tuple[str, str]]:
+    """Kinds that routers look at beside the routes."""
+    return {kind for router in routers() for kind in router.needs}
+
+
+def routed(around: Around, release: Release, only: str = "") -> Routed:
+    """Backend -> the routes of the release's namespace that send requests to it.
 
     only: "HTTPRoute/web" for this one alone. Raises UsageError, naming the known ones, where there is none such.
     """
     found: dict[str, list[ObjectRef]] = {}
-    for ref, router in _routes(live, release):
-        for service in router.services(live[ref]):
+    for ref, router in _routes(around, release):
+        for service in router.services(around.objects[ref], around):
             found.setdefault(service, []).append(ref)
     if only and only.lower() not in {str(ref).lower() for refs in found.values() for ref in refs}:
         known = sorted({str(ref) for refs in found.values() for ref in refs})
@@ -69,23 +82,38 @@ def routed(live: Mapping[ObjectRef, Object], release: Release, only: str = "") -
     return {name: refs for name, refs in kept.items() if refs}
 
 
-def crooked(staging: Staging, live: Mapping[ObjectRef, Object], release: Release) -> tuple[str, ...]:
+def crooked(staging: Staging, around: Around, release: Release) -> tuple[str, ...]:
     """Why routes to the staged workloads cannot be split, a sentence each."""
-    by_kind = routers_by_kind()
     words = [
         f"{ref}: {problem}"
         for door in staging.doors()
         for ref in door.routes
-        for problem in by_kind[ref.group, ref.kind].problems(live[ref], door.service)
+        for problem in _router(ref, around).problems(around.objects[ref], door.service, around)
     ]
     services = {door.service for door in staging.doors()}
     words += [
         f"{ref}: it lies in namespace {ref.namespace}, sends users to Service/{name} as well, and is not moved"
-        for ref, obj in live.items()
-        if ref.namespace != release.namespace and (ref.group, ref.kind) in by_kind
+        for ref, obj in around.objects.items()
+        if ref.namespace != release.namespace and (ref.group, ref.kind) in route_kinds()
         for name in sorted(services & _elsewhere(obj, release.namespace))
     ]
     return tuple(dict.fromkeys(words))
+
+
+def sharing(change: Change, around: Around) -> tuple[Sharing, ...]:
+    """How routes to the release's Services share requests after a rollback: the target's, and those that it leaves."""
+    target = change.target
+    left = {ref: obj for ref, obj in around.objects.items() if ref not in target.objects and ref not in change.removed}
+    after = Around({**left, **target.objects}, around.listed)
+    ours = {ref.name for ref in (*change.current.objects, *target.objects) if (ref.group, ref.kind) == ("", "Service")}
+    found = []
+    for ref, obj in after.objects.items():
+        router = router_for(obj, after) if (ref.group, ref.kind) in route_kinds() else None
+        for shares in router.shares(obj, after) if router else ():
+            if ours & {service_of(name) for name in shares}:
+                source = f"revision {target.number}" if ref in target.objects else "the live route"
+                found.append(Sharing(ref, shares, source))
+    return tuple(found)
 
 
 def concerns(route: Object, release: Release) -> bool:
@@ -93,22 +121,28 @@ def concerns(route: Object, release: Release) -> bool:
     return namespace_of(route) == release.namespace or bool(_elsewhere(route, release.namespace))
 
 
-def traffic_of(staging: Staging) -> Traffic:
+def carriers(staging: Staging, around: Around) -> tuple[tuple[ObjectRef, Object], ...]:
+    """Routes whose weights stand in an object that is made beside them, with that object."""
+    found = []
+    for ref, pairs in _standby_pairs(staging).items():
+        made = _router(ref, around).carrier(around.objects[ref], pairs, around)
+        found += [(ref, made)] if made else []
+    return tuple(found)
+
+
+def traffic_of(staging: Staging, around: Around) -> Traffic:
     """The routes that move, each with the pairs that it knows."""
-    found: dict[ObjectRef, list[Backends]] = {}
-    for door in staging.doors():
-        for ref in door.routes:
-            found.setdefault(ref, []).append(Backends(door.service, door.standby))
-    return _traffic(found)
+    made = dict(staging.carriers)
+    return _traffic(_standby_pairs(staging), around, {ref: ref_of(obj) for ref, obj in made.items()})
 
 
-def traffic_to(good: KnownGood, staging_routes: Routed) -> Traffic:
+def traffic_to(good: KnownGood, staging_routes: Routed, around: Around) -> Traffic:
     """The same for a known-good backend that is there already."""
     found: dict[ObjectRef, list[Backends]] = {}
     for pair in good.pairs:
         for ref in staging_routes.get(pair.stable, ()):
             found.setdefault(ref, []).append(pair)
-    return _traffic(found)
+    return _traffic(found, around, {})
 
 
 def down(snapshot: Snapshot, gauge: Gauge) -> str:
@@ -161,11 +195,15 @@ class Search:
         """Services of the release's manifests that routes send users to."""
         refs = {ref for each in self.revisions for ref in each.objects}
         names = {ref.name for ref in refs if (ref.group, ref.kind) == ("", "Service")}
-        return {name: refs for name, refs in self.where.items() if name in names}
+        return {name: refs for name, refs in self.where.items() if service_of(name) in names and self._behind(name)}
+
+    @property
+    def around(self) -> Around:
+        return Around(self.live)
 
     def needed(self) -> int:
         """Pods that serve all users now, the most of any workload behind a routed Service."""
-        selectors = [mapping(self._service(name), "spec", "selector") for name in self.own()]
+        selectors = [selector_of(self.around, self.release.namespace, name) for name in self.own()]
         counts = [
             int(dig(obj, "spec", "replicas") or 0)
             for ref, obj in self._workloads()
@@ -177,14 +215,14 @@ class Search:
         owned = {ref for each in self.revisions for ref in each.objects}
         return ((ref, obj) for ref, obj in self.live.items() if ref in owned and ref.group == "apps")
 
-    def _service(self, name: str) -> Object:
-        return self.live.get(ObjectRef("", "Service", self.release.namespace, name), {})
+    def _behind(self, backend: str) -> bool:
+        """Whether a workload of the release has its pods there: of a subset's Service another one may have them."""
+        selector = selector_of(self.around, self.release.namespace, backend)
+        return not subset_of(backend) or any(selects(selector, template_labels(obj)) for _, obj in self._workloads())
 
     def _pods(self, service: str) -> list[Object]:
         """Ready pods behind a Service; none where the release's own workloads own them."""
-        selector = mapping(self._service(service), "spec", "selector")
-        pods = [obj for ref, obj in self.live.items() if (ref.group, ref.kind) == ("", "Pod")]
-        found = [pod for pod in pods if selects(selector, labels_of(pod))]
+        found = pods_of(self.around, self.release.namespace, service)
         matchers = [pod_selector(obj) for _, obj in self._workloads()]
         if any(matches(labels_of(pod)) for pod in found for matches in matchers):
             return []
@@ -213,8 +251,9 @@ class Search:
 
     def _beside(self, service: str, refs: tuple[ObjectRef, ...]) -> list[str]:
         """Services beside this one in all its routes, only the one that a person named where one is."""
-        by_kind = routers_by_kind()
-        beside = set.intersection(*(by_kind[ref.group, ref.kind].beside(self.live[ref], service) for ref in refs))
+        around = self.around
+        each = (_router(ref, around).beside(self.live[ref], service, around) for ref in refs)
+        beside = set.intersection(*each)
         return sorted(beside & {self.wanted} if self.wanted else beside)
 
     def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
@@ -259,21 +298,40 @@ def _ready(pod: Object) -> bool:
     return ready and not dig(pod, "metadata", "deletionTimestamp")
 
 
-def _routes(live: Mapping[ObjectRef, Object], release: Release) -> Iterator[tuple[ObjectRef, TrafficRouter]]:
-    by_kind = routers_by_kind()
-    for ref in sorted(live):
-        if (ref.group, ref.kind) in by_kind and ref.namespace == release.namespace:
-            yield ref, by_kind[ref.group, ref.kind]
+def _routes(around: Around, release: Release) -> Iterator[tuple[ObjectRef, TrafficRouter]]:
+    kinds = route_kinds()
+    for ref in sorted(around.objects):
+        if (ref.group, ref.kind) in kinds and ref.namespace == release.namespace:
+            router = router_for(around.objects[ref], around)
+            if router:
+                yield ref, router
+
+
+def _router(ref: ObjectRef, around: Around) -> TrafficRouter:
+    """The router of a route that `routed` found."""
+    found = router_for(around.objects[ref], around)
+    assert found is not None  # noqa: S101 - found before, in the same objects
+    return found
 
 
 def _elsewhere(route: Object, namespace: str) -> set[str]:
-    """Services of that namespace that a route of another one names."""
-    refs = [ref for rule in sequence(route, "spec", "rules") for ref in sequence(rule, "backendRefs")]
-    return {str(dig(ref, "name")) for ref in refs if dig(ref, "namespace") == namespace}
+    """Backends of that namespace that a route of another one names."""
+    router = router_for(route, NOTHING)
+    return router.services(route, namespace=namespace) if router else set()
 
 
-def _traffic(found: dict[ObjectRef, list[Backends]]) -> Traffic:
-    by_kind = {router.kind: router.name for router in routers()}
+def _standby_pairs(staging: Staging) -> dict[ObjectRef, list[Backends]]:
+    found: dict[ObjectRef, list[Backends]] = {}
+    for door in staging.doors():
+        for ref in door.routes:
+            found.setdefault(ref, []).append(Backends(door.service, door.standby))
+    return found
+
+
+def _traffic(found: dict[ObjectRef, list[Backends]], around: Around, carried: Mapping[ObjectRef, ObjectRef]) -> Traffic:
     return Traffic(
-        tuple(Moved(by_kind[ref.group, ref.kind], ref, tuple(pairs)) for ref, pairs in sorted(found.items()))
+        tuple(
+            Moved(_router(ref, around).name, carried.get(ref, ref), tuple(pairs), ref in carried)
+            for ref, pairs in sorted(found.items())
+        )
     )

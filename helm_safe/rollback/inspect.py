@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from helm_safe.checks.run import needs
@@ -18,6 +19,7 @@ from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
 from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Evidence, History, Release, Revision
+from helm_safe.model.routes import Around
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
 from helm_safe.model.staging import Staging, staging_of
@@ -25,7 +27,7 @@ from helm_safe.model.standby import standby_objects
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
-from helm_safe.rollback.discovery import concerns, crooked, routed, routers
+from helm_safe.rollback.discovery import carriers, concerns, context_kinds, crooked, route_kinds, routed, sharing
 from helm_safe.rollback.warmup import check_variables, wanted_by
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
@@ -64,8 +66,10 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     check_variables(settings.resolved)
     served = world.cluster.served()
     live = list_live(world.cluster, served, change, history.release)
-    where = routed(live.objects, history.release, settings.resolved.value("route"))
+    around = Around(live.objects, live.whole)
+    where = routed(around, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
+    staging = replace(staging, carriers=carriers(staging, around))
     moves = settings.strategy not in ("native", "express")
     needed = permissions_to_stage(served, change, history.release, live.objects, staging) if moves else []
     needed += permissions.of_warm_up(history.release, wanted_by(settings.resolved))
@@ -83,7 +87,9 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
         permitted=_permissions(world.cluster, served, change, history.release, needed),
         staging=staging,
-        crooked=crooked(staging, live.objects, history.release),
+        crooked=crooked(staging, around, history.release),
+        whole=live.whole,
+        sharing=sharing(change, around),
     )
 
 
@@ -109,6 +115,11 @@ class Live(NamedTuple):
     denied: dict[tuple[str, str], str]
     near: tuple[str, ...] = ()
 
+    @property
+    def whole(self) -> frozenset[tuple[str, str]]:
+        """What was listed wherever a router looks for it."""
+        return frozenset(kind for kind in self.listed if kind[1] not in self.near)
+
 
 def list_live(cluster: Cluster, served: Served, change: Change, release: Release) -> Live:
     """Every object of the kinds that the revisions and the checks name: one LIST per kind and namespace.
@@ -124,7 +135,7 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
             near.append(resource.gvk.kind)
     owned = {*change.current.objects, *change.target.objects}
     live: dict[ObjectRef, Object] = {}
-    listed, denied = set(), {}
+    listed, denied, context = set(), {}, context_kinds()
     for (resource, namespace), answer in zip(wanted, answers, strict=True):
         kind = (resource.gvk.group, resource.gvk.kind)
         if isinstance(answer, str):
@@ -133,7 +144,7 @@ def list_live(cluster: Cluster, served: Served, change: Change, release: Release
         if namespace in ("", release.namespace):
             listed.add(kind)
         found = {ref_of(obj): obj for obj in answer}
-        if _everywhere(resource, namespace):
+        if _everywhere(resource, namespace) and kind not in context:
             found = {ref: obj for ref, obj in found.items() if ref in owned or concerns(obj, release)}
         live.update(found)
     return Live(live, frozenset(listed), denied, tuple(near))
@@ -150,7 +161,8 @@ def _to_list(served: Served, change: Change, release: Release) -> set[tuple[Reso
         resource = served.preferred(group, kind)
         if resource:
             found.add((resource, release.namespace if resource.namespaced else ""))
-    routes = {resource for resource in (served.preferred(*router.kind) for router in routers()) if resource}
+    kinds = route_kinds() | context_kinds()
+    routes = {resource for resource in (served.preferred(*kind) for kind in kinds) if resource}
     beside = {(resource, release.namespace) for resource in routes}
     return (found - beside) | {(resource, "") for resource in routes}
 

@@ -10,12 +10,13 @@ from helm_safe.model.evidence import current_of
 from helm_safe.model.plan import Plan, Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS, PODS, SERVICES, STATEFUL_SETS
 from helm_safe.model.revisions import Release, Revision
+from helm_safe.model.routes import Around
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Resource
 from helm_safe.ports import Confirm
 from helm_safe.rollback.context import Run, World, in_parallel
 from helm_safe.rollback.control import begin, finish, seat
-from helm_safe.rollback.discovery import KnownGood, Search, routed, routers, traffic_to
+from helm_safe.rollback.discovery import KnownGood, Search, context_kinds, route_kinds, routed, traffic_to
 from helm_safe.rollback.runs import refuse_if_unfinished, standing_isolation
 from helm_safe.rollback.strategy import too_small
 
@@ -42,13 +43,13 @@ def isolate(world: World, release: Release, to: str, asked: Asked, confirm: Conf
 def _search(world: World, release: Release, current: Revision, settings: Settings, to: str) -> Search:
     """What is at hand: a LIST per kind, in parallel; nothing is asked of the gateway, which would take seconds."""
     live = _live(world, release)
-    where = routed(live, release, settings.resolved.value("route"))
+    where = routed(Around(live), release, settings.resolved.value("route"))
     return Search(world, release, (current,), live, where, {}, settings, to)
 
 
 def _good(search: Search) -> KnownGood:
     if not search.own():
-        kinds = ", ".join(sorted(kind for _, kind in (router.kind for router in routers())))
+        kinds = ", ".join(sorted({kind for _, kind in route_kinds()}))
         raise UsageError(
             f"no route of namespace {search.release.namespace} sends users to a Service of release {search.release}",
             f"Routes of these kinds can be moved: {kinds}.",
@@ -67,10 +68,13 @@ def _good(search: Search) -> KnownGood:
 
 def _live(world: World, release: Release) -> dict[ObjectRef, Object]:
     served = world.cluster.served()
-    kinds = [served.preferred(*router.kind) for router in routers()]
+    kinds = [served.preferred(*kind) for kind in sorted(route_kinds() | context_kinds())]
     wanted: list[Resource] = [SERVICES, PODS, DEPLOYMENTS, STATEFUL_SETS, *filter(None, kinds)]
-    lists = in_parallel(lambda resource: world.cluster.list(resource, release.namespace).items, wanted)
-    return {ref_of(obj): obj for items in lists for obj in items}
+
+    def listed(resource: Resource) -> list[Object]:
+        return world.cluster.list(resource, release.namespace if resource.namespaced else "").items
+
+    return {ref_of(obj): obj for items in in_parallel(listed, wanted) for obj in items}
 
 
 def _plan(search: Search, good: KnownGood, *, isolated: bool) -> Plan:
@@ -93,5 +97,5 @@ def _plan(search: Search, good: KnownGood, *, isolated: bool) -> Plan:
         steps=(step,),
         settings=remembered,
         undo=(Step("undo routes", Stage.CLEANUP, "safe", "users to where they are safe"),),
-        traffic=traffic_to(good, search.where),
+        traffic=traffic_to(good, search.where, search.around),
     )

@@ -12,6 +12,8 @@ from helm_safe.rollback.inspect import applies_server_side
 from helm_safe.rollback.queries import queries_in
 from helm_safe.rollback.strategy import Scene, gated_shares
 
+CARRIER = "made by this run to carry the weights, and deleted in the end; the Ingress beside it stays as it is"
+
 
 def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence[str] = ()) -> Iterator[str]:
     """Sentences, the treatment of workloads first. left_out: queries that were accepted as unanswered."""
@@ -24,7 +26,7 @@ def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence
     for ref in staging.alone:
         yield f"{ref} is left alone: its pods do not change"
     for route in moved.routes if moved else ():
-        yield f"{route.ref}: {fate(scene, route.ref)}"
+        yield f"{route.ref}: {CARRIER if route.ours else fate(scene, route.ref)}"
     for kind in scene.snapshot.near if moved else ():
         yield f"{kind} of other namespaces: you may not list them, so nobody looked whether one sends users here"
     if left_out and moved:

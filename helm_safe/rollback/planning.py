@@ -13,6 +13,7 @@ from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
+from helm_safe.rollback.discovery import route_kinds
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
 from helm_safe.rollback.queries import left_out
@@ -210,7 +211,7 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
         "staging": snapshot.staging.to_json(),
         "holds": holds(scene) if strategy in ("standby", "shift") else [],
         "floors": floors(strategy, scene, replicas_wanted(snapshot)),
-        "charted": sorted(str(ref) for ref in snapshot.change.target.objects if ref.kind.endswith("Route")),
+        "charted": sorted(str(ref) for ref in snapshot.change.target.objects if (ref.group, ref.kind) in route_kinds()),
         "isolated": scene.isolated,
         "rate": scene.rate,
         "unanswered": left_out(findings),

@@ -68,7 +68,7 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
 def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> Scene:
     """What the strategy is chosen from. A known-good backend is only looked for where it may be used."""
     release = snapshot.history.release
-    where = routed(snapshot.live, release, settings.resolved.value("route"))
+    where = routed(snapshot.around, release, settings.resolved.value("route"))
     wanted = settings.strategy in ("auto", "shift") and settings.resolved.value("isolate") != "never"
     services = [door.service for door in snapshot.staging.doors()]
     return Scene(

@@ -92,6 +92,8 @@ def remove(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idem
     refs = [ObjectRef(*ref) for ref in run.captured(OBJECTS).get("refs", ())]
     doors = made_here(run)
     for route in routes_of(run):
+        if route.moved.ours:
+            continue
         live = run.world.cluster.get(route.resource, route.ref.namespace, route.ref.name)
         held = doors & route.router.services(live) if live is not None else set()
         if held:

@@ -82,9 +82,9 @@ def _found(scene: Scene) -> tuple[str, str]:
 def traffic(strategy: str, scene: Scene) -> Traffic | None:
     """The routes that the strategy moves."""
     if strategy == "standby":
-        return traffic_of(scene.snapshot.staging)
+        return traffic_of(scene.snapshot.staging, scene.snapshot.around)
     if strategy == "shift" and scene.good:
-        return traffic_to(scene.good, scene.where)
+        return traffic_to(scene.good, scene.where, scene.snapshot.around)
     return None
 
 

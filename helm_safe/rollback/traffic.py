@@ -160,12 +160,19 @@ def _wanted(run: Run) -> float | None:
 
 
 def _captured(run: Run) -> Iterator[Route]:
-    return (route for route in routes_of(run) if run.captured(f"route {route.ref}"))
+    return (route for route in standing(run) if run.captured(f"route {route.ref}"))
+
+
+def standing(run: Run) -> Iterator[Route]:
+    """The routes of the plan without those of our own that are not made yet, or deleted already."""
+    for route in routes_of(run):
+        if not route.moved.ours or run.world.cluster.get(route.resource, route.ref.namespace, route.ref.name):
+            yield route
 
 
 def look(run: Run, shares: Sequence[float | None]) -> None:
     """Raise Stuck when somebody else changed a route; shares are those that may stand there."""
-    for route in routes_of(run):
+    for route in standing(run):
         live = _read(run, route)
         found = route.router.foreign(base(run, route), live, route.moved.pairs, route.weights(shares))
         if found:
@@ -175,7 +182,7 @@ def look(run: Run, shares: Sequence[float | None]) -> None:
 def settle(run: Run) -> None:
     """Wait until those who carry the routes out have accepted them, and the proxies had time to follow."""
     deadline = run.world.clock.monotonic() + CONVERGE_WITHIN
-    waiting = list(routes_of(run))
+    waiting = list(standing(run))
     while waiting:
         states = [(route, route.router.converged(_read(run, route))) for route in waiting]
         waiting = [route for route, state in states if state is False]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from helm_safe.model.changes import Change
 from helm_safe.model.revisions import History, Hook, Release, Revision, RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import HelmVersion, Resource, Served, Snapshot
+from helm_safe.rollback.discovery import sharing
 
 NOW = datetime(2026, 11, 24, 3, 0, tzinfo=timezone.utc)
 NAMESPACE = "prod"
@@ -136,7 +138,8 @@ class World(NamedTuple):
             "settings": Settings(),
             "now": NOW,
         }
-        return Snapshot(**{**defaults, **fields})
+        given = Snapshot(**{**defaults, **fields})
+        return replace(given, sharing=given.sharing or sharing(given.change, given.around))
 
 
 class _Everything(frozenset[tuple[str, str]]):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helm_safe.model.routes import Backends, Patch, RouteCapture, Weight
 from helm_safe.ports import TrafficRouter
-from helm_safe.routers.gateway_api import ROUTER
+from helm_safe.routers.gateway_api import HTTP as ROUTER
 
 router: TrafficRouter = ROUTER
 PAIR = [Backends("api", "api-standby")]
@@ -112,8 +112,8 @@ def test_another_writer_is_noticed_and_named() -> None:
     assert found
     assert str(found) == "its backends were changed to api 90, api-standby 10 (by argocd at 2026-01-02T00:00:08Z)"
     live["spec"]["rules"][0]["matches"] = []
-    assert "rule 0 was edited" in str(router.foreign(captured, live, PAIR, [Weight(10)]))
-    assert "2 rules" in str(router.foreign(captured, route([ref("api")], [ref("b")]), PAIR, [None]))
+    assert "spec.rules[0].matches was edited" in str(router.foreign(captured, live, PAIR, [Weight(10)]))
+    assert "spec.rules was edited" in str(router.foreign(captured, route([ref("api")], [ref("b")]), PAIR, [None]))
 
 
 def test_several_pairs_move_together() -> None:

@@ -43,6 +43,37 @@ def a_live_route_splits_in_halves() -> Snapshot:
     return world([service()], live=[route(("web", None), ("web-next", None))]).snapshot()
 
 
+@fires("TRAFFIC-001", object="VirtualService/web", says="web/v1-stable 50 %, web/v1-rollback 50 %")
+def subsets_of_one_service_share_evenly() -> Snapshot:
+    """The mesh sends half of the users to the pods that were just rolled back."""
+    subsets = [
+        {"destination": {"host": "web.prod.svc.cluster.local", "subset": name}, "weight": 50}
+        for name in ("v1-stable", "v1-rollback")
+    ]
+    mesh = obj("VirtualService", "web", "networking.istio.io", spec={"hosts": ["web"], "http": [{"route": subsets}]})
+    return world([service()], live=[mesh]).snapshot()
+
+
+def ingress(name: str, backend: str, **annotations: str) -> Object:
+    paths = [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"number": 80}}}}]
+    marks = {f"nginx.ingress.kubernetes.io/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    spec = {"ingressClassName": "nginx", "rules": [{"host": "web.example", "http": {"paths": paths}}]}
+    return obj("Ingress", name, "networking.k8s.io", annotations=marks, spec=spec)
+
+
+@fires("TRAFFIC-001", object="Ingress/web-next", says="web 60 %, web-next 40 %")
+def a_canary_ingress_has_a_large_share() -> Snapshot:
+    """ingress-nginx: the weight stands in the annotations of a second Ingress."""
+    canary = ingress("web-next", "web-next", canary="true", canary_weight="40")
+    return world([service(), ingress("web", "web")], live=[canary]).snapshot()
+
+
+@quiet("TRAFFIC-001")
+def a_canary_ingress_with_little() -> Snapshot:
+    canary = ingress("web-next", "web-next", canary="true", canary_weight="5", canary_weight_total="1000")
+    return world([service(), ingress("web", "web")], live=[canary]).snapshot()
+
+
 @fires("TRAFFIC-001", severity="error", says="a migration may stand between")
 def halves_with_a_migration_between() -> Snapshot:
     base = world([service(), HALVES])
