@@ -8,11 +8,12 @@ from helm_safe.checks.base import BUDGET, CONFIG_MAP, DEPLOYMENT, ERROR, SECRET,
 from helm_safe.checks.doubles import doubled, staged, standbys
 from helm_safe.core.findings import Finding
 from helm_safe.model.own import CannotStandBy
+from helm_safe.model.routes import service_of
 from helm_safe.model.snapshot import Snapshot
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
-    planned = {door.service for each in staged(snapshot) for door in each.doors}
+    planned = {service_of(door.service) for each in staged(snapshot) for door in each.doors}
     shared = [(service, owners) for service, owners in snapshot.staging.shared if service in planned]
     for service, owners in shared:
         yield _finding(

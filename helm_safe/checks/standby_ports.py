@@ -9,6 +9,7 @@ from helm_safe.checks.doubles import declared_ports, doubled, staged
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, ObjectRef, dig, sequence
 from helm_safe.core.workloads import pod_template
+from helm_safe.model.routes import service_of
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import Staged
 
@@ -16,7 +17,7 @@ from helm_safe.model.staging import Staged
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
     for each in staged(snapshot):
         for door in each.doors:
-            ref = ObjectRef("", "Service", each.workload.namespace, door.service)
+            ref = ObjectRef("", "Service", each.workload.namespace, service_of(door.service))
             restored = snapshot.change.target.objects.get(ref)
             if restored is not None:
                 yield from _judge(snapshot, each, snapshot.live_for(ref) or {}, restored)

@@ -9,6 +9,7 @@ from helm_safe.checks.doubles import doubled, staged, standbys
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, ObjectRef, dig, sequence
 from helm_safe.model.own import CannotStandBy, ours
+from helm_safe.model.routes import service_of
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.standby_guards import GUARDS
 
@@ -39,7 +40,7 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _by_name(snapshot: Snapshot) -> Iterator[Finding]:
     """Policies attached to the live Service by its name: they do not hold for ours."""
-    doors = {(each.workload.namespace, door.service) for each in staged(snapshot) for door in each.doors}
+    doors = {(each.workload.namespace, service_of(door.service)) for each in staged(snapshot) for door in each.doors}
     for ref, obj in sorted({**snapshot.live, **snapshot.change.target.objects}.items()):
         if ours(obj):
             continue

@@ -100,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     say("bringing the cluster up (the first time its programs are built, which takes minutes)")
     sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
     try:
-        stage = Stage(sandbox, int(args.helm), NAMESPACE)
+        stage = Stage(sandbox, int(args.helm), NAMESPACE, args.router)
         acts = play(stage, teller())
     finally:
         if not was_up and not args.keep:

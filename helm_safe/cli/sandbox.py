@@ -28,6 +28,8 @@ VERBS = {
     "demo": "a broken release under load: plain helm rollback beside safe-rollback",
 }
 
+ROUTERS = ("gateway-api", "istio", "nginx", "traefik", "none")
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -43,6 +45,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--foreground", action="store_true", help="up: stay; Ctrl-C takes it down")
     parser.add_argument("--inside", action="store_true", help="exec: in the sandbox's own network")
     parser.add_argument("--helm", choices=("3", "4"), default="4", help="demo: which helm")
+    parser.add_argument("--router", choices=ROUTERS, default=ROUTERS[0], help="demo: how users come to the release")
     parser.add_argument("--keep", action="store_true", help="demo: leave the sandbox up")
     options.add_output(parser)
 

@@ -92,6 +92,13 @@ def annotations_of(obj: Mapping[str, Any]) -> dict[str, str]:
     return mapping(obj, "metadata", "annotations")
 
 
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod is ready and not on its way out."""
+    conditions = sequence(pod, "status", "conditions")
+    ready = any(dig(each, "type") == "Ready" and dig(each, "status") == "True" for each in conditions)
+    return ready and not dig(pod, "metadata", "deletionTimestamp")
+
+
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a plain map selector (Service style) matches; an empty selector matches nothing."""
     return bool(selector) and all(labels.get(key) == value for key, value in selector.items())

@@ -46,6 +46,12 @@ class Places:
         own = dig(service, "spec", "clusterIP") if service else None
         return frozenset(found | ({str(own)} if own and own != "None" else set()))
 
+    def ports(self, backend: Backend) -> frozenset[str]:
+        """Numbers and names of the Service's own ports."""
+        service = _told(lambda: self._cluster.get(SERVICES, *backend))
+        found = [dig(port, key) for port in sequence(service or {}, "spec", "ports") for key in ("port", "name")]
+        return frozenset(str(each) for each in found if each)
+
     def routes(self, namespace: str) -> list[Object]:
         """HTTPRoutes of the namespace."""
         if namespace not in self._routes:

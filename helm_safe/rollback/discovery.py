@@ -6,7 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from helm_safe.core.objects import Object, ObjectRef, dig, gvk_of, labels_of, namespace_of, ref_of, selects, sequence
+from helm_safe.core.objects import (
+    Object,
+    ObjectRef,
+    dig,
+    gvk_of,
+    is_ready,
+    labels_of,
+    namespace_of,
+    ref_of,
+    selects,
+)
 from helm_safe.core.workloads import images, pod_selector, pod_template, template_labels
 from helm_safe.model.changes import Change
 from helm_safe.model.errors import UsageError
@@ -195,7 +205,12 @@ class Search:
         """Services of the release's manifests that routes send users to."""
         refs = {ref for each in self.revisions for ref in each.objects}
         names = {ref.name for ref in refs if (ref.group, ref.kind) == ("", "Service")}
-        return {name: refs for name, refs in self.where.items() if service_of(name) in names and self._behind(name)}
+        found = {name: refs for name, refs in self.where.items() if service_of(name) in names and self._behind(name)}
+        return {name: refs for name, refs in found.items() if not self._named(name)}
+
+    def _named(self, backend: str) -> bool:
+        """Whether a person named this backend, a subset by its name alone too."""
+        return bool(self.wanted) and self.wanted in (backend, subset_of(backend))
 
     @property
     def around(self) -> Around:
@@ -221,12 +236,16 @@ class Search:
         return not subset_of(backend) or any(selects(selector, template_labels(obj)) for _, obj in self._workloads())
 
     def _pods(self, service: str) -> list[Object]:
-        """Ready pods behind a Service; none where the release's own workloads own them."""
+        """Ready pods behind a backend; none where workloads own them whose users are to leave."""
         found = pods_of(self.around, self.release.namespace, service)
-        matchers = [pod_selector(obj) for _, obj in self._workloads()]
+        left = [selector_of(self.around, self.release.namespace, name) for name in self.own()]
+        workloads = [obj for _, obj in self._workloads()]
+        if subset_of(service) and self.wanted:
+            workloads = [obj for obj in workloads if any(selects(each, template_labels(obj)) for each in left)]
+        matchers = [pod_selector(obj) for obj in workloads]
         if any(matches(labels_of(pod)) for pod in found for matches in matchers):
             return []
-        return [pod for pod in found if _ready(pod)]
+        return [pod for pod in found if is_ready(pod)]
 
     def missing(self) -> str:
         """Why there is no known-good backend, in words; call it only where `known_good` found none."""
@@ -254,7 +273,7 @@ class Search:
         around = self.around
         each = (_router(ref, around).beside(self.live[ref], service, around) for ref in refs)
         beside = set.intersection(*each)
-        return sorted(beside & {self.wanted} if self.wanted else beside)
+        return sorted(name for name in beside if not self.wanted or self._named(name))
 
     def _candidates(self, service: str, refs: tuple[ObjectRef, ...]) -> Iterator[tuple[str, int, str]]:
         """(name, ready pods, proof) of the backends that may carry all users."""
@@ -290,12 +309,6 @@ def _repository(image: str) -> str:
     """The image without tag and digest; a port of the registry is no tag."""
     name = image.partition("@")[0]
     return name[: -len(name.rpartition(":")[2]) - 1] if ":" in name.rpartition("/")[2] else name
-
-
-def _ready(pod: Object) -> bool:
-    conditions = sequence(pod, "status", "conditions")
-    ready = any(dig(each, "type") == "Ready" and dig(each, "status") == "True" for each in conditions)
-    return ready and not dig(pod, "metadata", "deletionTimestamp")
 
 
 def _routes(around: Around, release: Release) -> Iterator[tuple[ObjectRef, TrafficRouter]]:

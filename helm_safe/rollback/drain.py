@@ -12,6 +12,7 @@ from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
 from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME, SERVICES
+from helm_safe.model.routes import service_of
 from helm_safe.rollback.commit import Outcome, failed, passed, scale
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.pods import PodWatch
@@ -74,7 +75,10 @@ def bridge(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - what
 
 
 def _pairs(run: Run) -> list[tuple[str, str]]:
-    return [(pair.stable, pair.canary) for pair in run.plan.traffic.pairs] if run.plan.traffic else []
+    """Services that lend and borrow; subsets of one Service have its endpoints already."""
+    pairs = run.plan.traffic.pairs if run.plan.traffic else ()
+    names = [(service_of(pair.stable), service_of(pair.canary)) for pair in pairs]
+    return [(live, good) for live, good in names if live != good]
 
 
 def _lent(run: Run, live: str, good: str) -> list[Object]:

@@ -13,6 +13,7 @@ from helm_safe.model.events import Event, Level
 from helm_safe.model.evidence import current_of, propose
 from helm_safe.model.plan import Advice, Plan, Stage
 from helm_safe.model.revisions import Evidence, History, Release, Revision
+from helm_safe.model.routes import service_of
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.rollback.context import World
@@ -70,7 +71,7 @@ def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -
     release = snapshot.history.release
     where = routed(snapshot.around, release, settings.resolved.value("route"))
     wanted = settings.strategy in ("auto", "shift") and settings.resolved.value("isolate") != "never"
-    services = [door.service for door in snapshot.staging.doors()]
+    services = {service_of(door.service) for door in snapshot.staging.doors()}
     return Scene(
         snapshot,
         settings,

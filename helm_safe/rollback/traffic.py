@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from math import ceil
 from typing import NamedTuple
 
 from helm_safe.core.annotations import MANAGED_BY
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, is_ready, labels_of, ref_of, sequence
 from helm_safe.model.errors import Conflict, HelmSafeError
 from helm_safe.model.plan import Moved, Stage, Step
 from helm_safe.model.records import Kind
-from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME
-from helm_safe.model.routes import RouteCapture, Weight
+from helm_safe.model.resources import ENDPOINT_SLICES, PODS, SERVICE_NAME, SERVICES
+from helm_safe.model.routes import Around, RouteCapture, Weight, subset_of
 from helm_safe.model.snapshot import Resource
+from helm_safe.model.subsets import DESTINATION_RULE, pods_of
 from helm_safe.ports import Cluster, TrafficRouter
 from helm_safe.registry import load
 from helm_safe.rollback.context import Run
@@ -206,6 +207,18 @@ def written(run: Run) -> list[float | None]:
     return [_share(done[-1]) if done else first, *map(_share, begun)]
 
 
+def ready_backends(cluster: Cluster, namespace: str, names: Collection[str]) -> dict[str, int]:
+    """The same by backend; the pods of a subset are told by labels (Istio)."""
+    ready = ready_endpoints(cluster, namespace)
+    parts = {name for name in names if subset_of(name)}
+    if parts:
+        resource = cluster.served().preferred(*DESTINATION_RULE)
+        kinds = [SERVICES, PODS, *([resource] if resource else [])]
+        around = Around({ref_of(obj): obj for kind in kinds for obj in cluster.list(kind, namespace).items})
+        ready |= {name: sum(map(is_ready, pods_of(around, namespace, name))) for name in parts}
+    return ready
+
+
 def ready_endpoints(cluster: Cluster, namespace: str) -> dict[str, int]:
     """How many ready addresses each Service of the namespace has: what a gateway can send requests to."""
     ready: dict[str, set[str]] = {}
@@ -224,7 +237,8 @@ def lacking(run: Run, route: Route, live: Object, share: float | None, need: Map
     """
     now = route.router.share(live, route.moved.pairs)
     before, after = now.canary if now else 0.0, share or 0.0
-    ready = ready_endpoints(run.world.cluster, run.release.namespace)
+    names = {name for pair in route.moved.pairs for name in pair}
+    ready = ready_backends(run.world.cluster, run.release.namespace, names)
     for pair in route.moved.pairs:
         for service, had, gets in ((pair.canary, before, after), (pair.stable, 100 - before, 100 - after)):
             least = ceil(need.get(service, 0) * gets / 100) or int(had == 0)

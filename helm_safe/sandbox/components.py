@@ -8,6 +8,7 @@ from helm_safe.sandbox.network import METRICS_IP, NODE_IP, POD_CIDR, SERVICE_CID
 from helm_safe.sandbox.spec import NODE, Spec
 
 METRICS_PORT = 9100
+TRAEFIK_CLASS = "traefik"
 RESOURCE_METRICS_PORT = 4443
 
 
@@ -87,7 +88,9 @@ def kube_scheduler(spec: Spec) -> list[str]:
 
 
 def traefik(spec: Spec) -> list[str]:
-    """The gateway: Gateway API and the annotations of ingress-nginx, metrics on an address of their own."""
+    """The gateway: Gateway API, its own kinds, plain Ingresses and those with annotations of ingress-nginx; metrics on
+    an address of their own.
+    """
     return [
         spec.programs["traefik"],
         f"--entrypoints.web.address=127.0.0.1:{spec.ports.gateway}",
@@ -95,6 +98,9 @@ def traefik(spec: Spec) -> list[str]:
         "--providers.kubernetesgateway=true",
         "--providers.kubernetesgateway.statusaddress.ip=127.0.0.1",
         "--providers.kubernetesingressnginx=true",
+        "--providers.kubernetescrd=true",
+        "--providers.kubernetesingress=true",
+        f"--providers.kubernetesingress.ingressclass={TRAEFIK_CLASS}",
         "--metrics.prometheus=true",
         "--metrics.prometheus.entrypoint=metrics",
         "--metrics.prometheus.addserviceslabels=true",

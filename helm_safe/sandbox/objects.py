@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from helm_safe.sandbox.components import METRICS_PORT, RESOURCE_METRICS_PORT
+from helm_safe.sandbox.components import METRICS_PORT, RESOURCE_METRICS_PORT, TRAEFIK_CLASS
 from helm_safe.sandbox.network import METRICS_IP, NODE_IP
 from helm_safe.sandbox.spec import GATEWAY_NAMESPACE, Spec
 
 GATEWAY = "sandbox"
 GATEWAY_CLASS = "traefik"
+TRAEFIK_KINDS = (
+    *("IngressRoute", "IngressRouteTCP", "IngressRouteUDP", "Middleware", "MiddlewareTCP", "ServersTransport"),
+    *("ServersTransportTCP", "TLSOption", "TLSStore", "TraefikService"),
+)
 METRICS = "traefik-metrics"
 RESOURCE_METRICS = "metrics-server"
 API_SERVICE = "v1beta1.metrics.k8s.io"
@@ -23,6 +27,8 @@ def gateway(spec: Spec) -> str:
         _named("gateway.networking.k8s.io/v1", "GatewayClass", GATEWAY_CLASS, "")
         | {"spec": {"controllerName": "traefik.io/gateway-controller"}},
         _named("networking.k8s.io/v1", "IngressClass", "nginx", "") | {"spec": {"controller": "k8s.io/ingress-nginx"}},
+        _named("networking.k8s.io/v1", "IngressClass", TRAEFIK_CLASS, "")
+        | {"spec": {"controller": "traefik.io/ingress-controller"}},
         _named("gateway.networking.k8s.io/v1", "Gateway", GATEWAY) | {"spec": _gateway_spec(spec)},
         _named("v1", "Service", METRICS)
         | {"spec": {"ports": [{"name": "metrics", "port": METRICS_PORT, "targetPort": METRICS_PORT}]}},
@@ -30,6 +36,24 @@ def gateway(spec: Spec) -> str:
         _metrics_pod(),
     ]
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def traefik_definitions() -> str:
+    """A JSON List of the kinds that Traefik reads, without their schemas: it waits for all of them."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [_definition(kind) for kind in TRAEFIK_KINDS]})
+
+
+def _definition(kind: str) -> dict[str, Any]:
+    plural = f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    spec = {
+        "group": "traefik.io",
+        "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+        "scope": "Namespaced",
+        "versions": [version],
+    }
+    return _named("apiextensions.k8s.io/v1", "CustomResourceDefinition", f"{plural}.traefik.io", "") | {"spec": spec}
 
 
 def _named(api_version: str, kind: str, name: str, namespace: str = GATEWAY_NAMESPACE) -> dict[str, Any]:

@@ -133,8 +133,10 @@ class Supervisor:
         return done.returncode == 0
 
     def _gateway(self) -> None:
-        """The Gateway API's definitions, the gateway's objects, then the gateway itself."""
+        """The definitions of the kinds that the gateway reads, the gateway's objects, then the gateway itself."""
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", self.spec.crds))
+        given = objects.traefik_definitions()
+        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=given))
         established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=2s")
         self._wait("kube-apiserver", lambda: self._kubectl(*established))
         wanted = objects.gateway(self.spec)

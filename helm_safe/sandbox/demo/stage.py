@@ -27,6 +27,15 @@ RELEASE = "checkout-api"
 GOOD, BROKEN = "1-cold-4", "2-broken-40"
 PODS = 4
 PATIENCE = 90  # seconds for pods to come up or go away
+GATEWAY_API, ISTIO = "gateway-api", "istio"
+ROUTERS = {
+    GATEWAY_API: "httproute",
+    ISTIO: "virtualservice",
+    "nginx": "ingress",
+    "traefik": "traefikservice",
+    "none": "ingress",
+}
+"""How users come to the demo's release -> the kind of the object that moves them."""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -64,13 +73,14 @@ class Load:
 class Stage:
     """One namespace of a sandbox with the release `checkout-api`; major: which Helm plays.
 
-    entrance: the loopback address, inside of the sandbox's own network, at which users come in.
+    router: key of ROUTERS. entrance: the loopback address, inside of the sandbox's own network, at which users come in.
     """
 
     entrance = "127.0.0.1"
 
-    def __init__(self, sandbox: Sandbox, major: int, namespace: str) -> None:
+    def __init__(self, sandbox: Sandbox, major: int, namespace: str, router: str = GATEWAY_API) -> None:
         self.sandbox = sandbox
+        self.router = router
         self.namespace = namespace
         self.helm_path = sandbox.helm(major)
         self.major = major
@@ -106,7 +116,8 @@ class Stage:
 
     def deploy(self, tag: str, *sets: str, pods: int | None = PODS) -> None:
         """Install or upgrade, then wait until the pods serve; sets: `key=value` of the chart. pods None: no waiting."""
-        values = [word for each in (f"image.tag={tag}", *sets) for word in ("--set", each)]
+        chosen = (f"image.tag={tag}", f"route.kind={self.router}", *sets)
+        values = [word for each in chosen for word in ("--set", each)]
         self.helm("upgrade", "--install", RELEASE, CHART, "--create-namespace", *values)
         if pods is not None:
             self.await_pods(pods)
@@ -156,8 +167,8 @@ class Stage:
         )
 
     def route_hash(self) -> str:
-        """What the release's HTTPRoute says, in twelve digits; "none" where there is no route."""
-        shown = self.kubectl("get", "httproute", RELEASE, "-o", "json", fails=True)
+        """What the release's route says, in twelve digits; "none" where there is no route."""
+        shown = self.kubectl("get", ROUTERS[self.router], RELEASE, "-o", "json", fails=True)
         if shown.returncode:
             return "none"
         spec = json.dumps(json.loads(shown.stdout)["spec"], sort_keys=True)
