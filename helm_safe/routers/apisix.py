@@ -16,7 +16,7 @@ def _rules(route: Object) -> Iterator[Rule]:
 
 
 def _backend(entry: Entry, own: str) -> Place:
-    return own, str(entry.get("serviceName"))
+    return own, str(entry.get("serviceName") or "")
 
 
 def _synced(route: Object) -> bool | None:

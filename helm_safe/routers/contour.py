@@ -22,7 +22,7 @@ def _rules(route: Object) -> Iterator[Rule]:
 
 
 def _backend(entry: Entry, own: str) -> Place:
-    return NOWHERE if entry.get("mirror") else (own, str(entry.get("name")))
+    return NOWHERE if entry.get("mirror") else (own, str(entry.get("name") or ""))
 
 
 def _counts(entries: Sequence[Entry]) -> list[Fraction]:

@@ -26,7 +26,7 @@ def _backend(entry: Entry, own: str) -> Place:
     """An absent group is the core one, an absent kind Service."""
     if (entry.get("group", ""), entry.get("kind", "Service")) != ("", "Service"):
         return NOWHERE
-    return str(entry.get("namespace", own)), str(entry.get("name"))
+    return str(entry.get("namespace", own)), str(entry.get("name") or "")
 
 
 def _accepted(route: Object) -> bool | None:

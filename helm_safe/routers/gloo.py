@@ -27,7 +27,7 @@ def _actions(route: Object, *path: str) -> Iterator[Rule]:
 
 def _backend(entry: Entry, own: str) -> Place:
     ref = mapping(entry, "destination", "kube", "ref")
-    return (str(ref.get("namespace") or own), str(ref.get("name"))) if ref else NOWHERE
+    return (str(ref.get("namespace") or own), str(ref.get("name") or "")) if ref else NOWHERE
 
 
 def _pointed(entry: Entry, backend: str) -> Entry:

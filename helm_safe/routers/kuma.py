@@ -26,14 +26,14 @@ def _rules(route: Object) -> Iterator[Rule]:
 def _backend(entry: Entry, own: str) -> Place:
     if entry.get("kind") != "MeshService":
         return NOWHERE
-    old = _OLD.fullmatch(str(entry.get("name")))
+    old = _OLD.fullmatch(str(entry.get("name") or ""))
     if old:
         return old["namespace"], old["service"]
-    return str(entry.get("namespace") or own), str(entry.get("name"))
+    return str(entry.get("namespace") or own), str(entry.get("name") or "")
 
 
 def _pointed(entry: Entry, backend: str) -> Entry:
-    old = _OLD.fullmatch(str(entry.get("name")))
+    old = _OLD.fullmatch(str(entry.get("name") or ""))
     return {**entry, "name": f"{backend}_{old['namespace']}_svc_{old['port']}" if old else backend}
 
 

@@ -18,7 +18,7 @@ def _rules(route: Object) -> Iterator[Rule]:
 
 
 def _backend(entry: Entry, own: str) -> Place:
-    return (own, str(entry.get("name"))) if entry.get("kind", "Service") == "Service" else NOWHERE
+    return (own, str(entry.get("name") or "")) if entry.get("kind", "Service") == "Service" else NOWHERE
 
 
 def _hold(spec: Any, entries: list[Entry]) -> Any:

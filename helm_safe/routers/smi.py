@@ -14,7 +14,7 @@ def _rules(route: Object) -> Iterator[Rule]:
 
 
 def _backend(entry: Entry, own: str) -> Place:
-    return own, str(entry.get("service"))
+    return own, str(entry.get("service") or "")
 
 
 def _old(route: Object) -> Iterator[str]:

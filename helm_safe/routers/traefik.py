@@ -28,7 +28,7 @@ def _routes(route: Object) -> Iterator[Rule]:
 def _backend(entry: Entry, own: str) -> Place:
     if entry.get("kind", "Service") != "Service":
         return NOWHERE
-    return str(entry.get("namespace") or own), str(entry.get("name"))
+    return str(entry.get("namespace") or own), str(entry.get("name") or "")
 
 
 def _router(name: str, kind: str, rules: Callable[[Object], Iterator[Rule]]) -> WeightedRouter:
