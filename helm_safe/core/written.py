@@ -16,17 +16,17 @@ COMMIT = "commit"  # among the pauses: before the native rollback
 DAY = 86400.0
 
 
-def steps(value: Any) -> tuple[int, ...]:
-    """Percentages of the target's share, rising, the last one 100."""
+def steps(value: Any) -> tuple[float, ...]:
+    """Percentages of the target's share, rising, the last one 100; below 1 with at most two digits behind the point."""
     parts = value.split(",") if isinstance(value, str) else value
-    if isinstance(parts, int) and not isinstance(parts, bool):
+    if isinstance(parts, (int, float)) and not isinstance(parts, bool):
         parts = [parts]
     if not isinstance(parts, list) or not 0 < len(parts) <= MAX_STEPS:
         raise ValueError(f"1 to {MAX_STEPS} percentages are expected, such as 1,10,50,100")
     try:
-        found = tuple(whole(1, 100)(part) for part in parts)
+        found = tuple(map(_share, parts))
     except ValueError:
-        raise ValueError("each step must be a whole number from 1 to 100, such as in 1,10,50,100") from None
+        raise ValueError("each step must be a number from 0.01 to 100, such as in 0.5,1,10,50,100") from None
     if any(one >= other for one, other in pairwise(found)):
         raise ValueError("each step must be larger than the one before, such as in 1,10,50,100")
     if found[-1] != 100:
@@ -34,12 +34,21 @@ def steps(value: Any) -> tuple[int, ...]:
     return found
 
 
-def pauses(value: Any) -> tuple[int | str, ...]:
+def _share(value: Any) -> float:
+    """A whole number stays one."""
+    text = value.strip() if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,3}(\.\d{1,2})?", text) or not 0.01 <= float(text) <= 100:
+        raise ValueError
+    number = float(text)
+    return int(number) if number == int(number) else number
+
+
+def pauses(value: Any) -> tuple[float | str, ...]:
     """Steps behind which a person must approve, rising; the word commit stands for the native rollback, and last."""
     parts = value.split(",") if isinstance(value, str) else value if isinstance(value, list) else [value]
     words = [part.strip() if isinstance(part, str) else part for part in parts]
     try:
-        numbers = {whole(1, 100)(word) for word in words if word != COMMIT}
+        numbers = {_share(word) for word in words if word != COMMIT}
     except ValueError:
         raise ValueError(f"steps such as 10,50, or the word {COMMIT}, are expected") from None
     if not 0 < len(words) <= MAX_STEPS:

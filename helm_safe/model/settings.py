@@ -35,7 +35,7 @@ class Settings:
     """
 
     strategy: str = "auto"
-    steps: tuple[int, ...] = (1, 10, 50, 100)
+    steps: tuple[float, ...] = (1, 10, 50, 100)
     bake: float = 60.0
     timeout: float = 900.0
     known_good_after: float = 1800.0

@@ -9,13 +9,13 @@ from helm_safe.model.options import OPTIONS
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.settings import Settings
 
-At = Sequence[int | str]
+At = Sequence[float | str]
 
 
 def verify_pauses(settings: Settings) -> None:
     """Raise UsageError for a pause that is no step of the run; it names the steps, and who chose both."""
     wanted, steps = (settings.resolved.settings[key] for key in ("pause-at", "steps"))
-    odd = [each for each in pauses(settings) if isinstance(each, int) and each not in steps.value]
+    odd = [each for each in pauses(settings) if not isinstance(each, str) and each not in steps.value]
     if odd:
         raise UsageError(
             f"{wanted.source}: {OPTIONS['pause-at'].written(odd)} is no step of this run; "

@@ -28,6 +28,7 @@ from helm_safe.rollback.strategy import (
     isolation,
     traffic,
     undo,
+    verify_shares,
 )
 
 # Findings after which a rollback cannot work, however brave the user: going forward is the way out.
@@ -39,6 +40,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
     snapshot = scene.snapshot
     change, release = snapshot.change, snapshot.history.release
     moved = traffic(strategy, scene)
+    verify_shares(moved, scene.settings)
     advice, reasons = _advice(findings)
     return Plan(
         namespace=release.namespace,

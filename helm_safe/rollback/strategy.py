@@ -17,6 +17,7 @@ from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
 from helm_safe.rollback.pauses import pause, pauses
+from helm_safe.rollback.traffic import router_of
 
 CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
@@ -86,6 +87,17 @@ def traffic(strategy: str, scene: Scene) -> Traffic | None:
     if strategy == "shift" and scene.good:
         return traffic_to(scene.good, scene.where, scene.snapshot.around)
     return None
+
+
+def verify_shares(moved: Traffic | None, settings: Settings) -> None:
+    """Raise UsageError for a first step that is smaller than what a route can give."""
+    for route in moved.routes if moved else ():
+        least = router_of(route.router).least
+        if settings.steps[0] < least:
+            raise UsageError(
+                f"a step of {settings.steps[0]:g} % is too small for {route.ref}, which can give {least:.2g} % at least",
+                "Begin with a larger one (--steps).",
+            )
 
 
 def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
@@ -177,12 +189,12 @@ def _users(scene: Scene) -> Iterator[Step]:
         yield Step("users", Stage.WATCH, "users", title, {"services": services, "bake": scene.settings.bake})
 
 
-def return_shares(strategy: str, steps: Sequence[int]) -> Sequence[int]:
+def return_shares(strategy: str, steps: Sequence[float]) -> Sequence[float]:
     """Percent of the users on the restored pods, step by step."""
     return RETURN_STEPS if strategy == "standby" else steps
 
 
-def gated_shares(strategy: str, steps: Sequence[int]) -> list[int]:
+def gated_shares(strategy: str, steps: Sequence[float]) -> list[float]:
     """Percent of the users on whoever is judged, of every step that has a gate; each share once, in rising order."""
     there = set(steps) if strategy == "standby" else set()
     return sorted(there | set(return_shares(strategy, steps))) if strategy in ("standby", "shift") else []

@@ -72,7 +72,7 @@ class WeightedRouter(PatchingRouter):
         self.name = form.name
         self.kind = form.kind
         self.needs = form.needs
-        self.least = 100 / form.most
+        self.least = 100 / (form.most + 1)
 
     def mine(self, route: Object, around: Around) -> bool:
         """Whether this router's gateway carries the object out."""

@@ -113,12 +113,12 @@ def test_the_schema_takes_the_whole_example() -> None:
 
 
 BROKEN = [
-    ("steps", "0,200", "whole number from 1 to 100"),
+    ("steps", "0,200", "number from 0.01 to 100"),
     ("steps", "50,10,100", "larger than the one before"),
-    ("steps", "abc", "whole number"),
+    ("steps", "abc", "number from 0.01"),
     ("steps", [1, 10], "must be 100"),
     ("steps", [], "1 to 20"),
-    ("steps", [True, 100], "whole number"),
+    ("steps", [True, 100], "number from 0.01"),
     ("pause-at", "soon", "steps such as 10,50, or the word commit"),
     ("pause-at", [0], "steps such as"),
     ("pause-at", [True], "steps such as"),
