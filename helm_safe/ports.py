@@ -330,13 +330,17 @@ class TrafficRouter(Protocol):
     def shares(self, route: Object, around: Around = NOTHING) -> list[dict[str, float]]:
         """For each rule the percent of its requests per backend; "" for all that are none of the namespace."""
 
+    def pinned(self, route: Object, service: str) -> list[str]:
+        """Rules for requests with a certain header or cookie that go to the backend, in words."""
+
     def carrier(self, route: Object, pairs: Sequence[Backends], around: Around) -> Object | None:
         """The object to be made beside the route that carries the weights; None where the route carries them itself.
 
         Without any share for the canaries yet. Where there is one, it is the route of all other methods.
         """
 
-    def capture(self, route: Object) -> RouteCapture: ...
+    def capture(self, route: Object, *, pinned: bool = True) -> RouteCapture:
+        """pinned: whether rules for requests with a certain header or cookie move as well."""
 
     def patch(self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weight: Weight) -> Patch:
         """The patch that gives each canary its share, computed from the captured route; empty where it has it."""

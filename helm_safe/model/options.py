@@ -75,6 +75,7 @@ OPTIONS: dict[str, Option] = {
             "known-good-after", ANNOTATED["known-good-after"], 1800.0, "--known-good-after", "known-good-after", "s"
         ),
         Option("route", ANNOTATED["route"], "", "--route", "route"),
+        Option("pinned", one_of("move", "leave"), "move", "--pinned"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
         Option("gates.success-rate", ANNOTATED["success-rate"], 0.99, "", "success-rate", "%"),
         Option("gates.p95", ANNOTATED["p95"], None, "", "p95", "s"),

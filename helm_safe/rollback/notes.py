@@ -8,6 +8,7 @@ from helm_safe.core.objects import ObjectRef
 from helm_safe.model.gates import span_words
 from helm_safe.model.judging import decision_words
 from helm_safe.model.plan import Traffic
+from helm_safe.rollback.discovery import router_for
 from helm_safe.rollback.inspect import applies_server_side
 from helm_safe.rollback.queries import queries_in
 from helm_safe.rollback.strategy import Scene, gated_shares
@@ -27,6 +28,7 @@ def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence
         yield f"{ref} is left alone: its pods do not change"
     for route in moved.routes if moved else ():
         yield f"{route.ref}: {CARRIER if route.ours else fate(scene, route.ref)}"
+    yield from _pinned(scene) if moved else ()
     for kind in scene.snapshot.near if moved else ():
         yield f"{kind} of other namespaces: you may not list them, so nobody looked whether one sends users here"
     if left_out and moved:
@@ -47,6 +49,17 @@ def decisions(strategy: str, scene: Scene) -> Iterator[str]:
     if shares and asked:
         names = ", ".join(each.name for each in asked)
         yield f"metrics of your own at each gate: {names} ({max(each.readings for each in asked)} readings)"
+
+
+def _pinned(scene: Scene) -> Iterator[str]:
+    """Rules for testers and the like, and what becomes of them."""
+    around, left = scene.snapshot.around, scene.settings.resolved.value("pinned") == "leave"
+    for door in scene.snapshot.staging.doors():
+        for ref in door.routes:
+            router = router_for(around.objects[ref], around)
+            for where in router.pinned(around.objects[ref], door.service) if router else ():
+                fate = "is left alone, as you asked" if left else "moves as well (--pinned leave lets it stay)"
+                yield f"{ref}: {where} is for requests with a certain header or cookie and {fate}"
 
 
 def _no_traffic(scene: Scene) -> str:

@@ -95,7 +95,7 @@ def verify_shares(moved: Traffic | None, settings: Settings) -> None:
         least = router_of(route.router).least
         if settings.steps[0] < least:
             raise UsageError(
-                f"a step of {settings.steps[0]:g} % is too small for {route.ref}, which can give {least:.2g} % at least",
+                f"a step of {settings.steps[0]:g} % is too small for {route.ref}: it can give {least:.2g} % at least",
                 "Begin with a larger one (--steps).",
             )
 

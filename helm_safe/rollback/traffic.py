@@ -73,7 +73,11 @@ def capture(run: Run, stage: Stage) -> None:
     for route in routes_of(run):
         if not run.captured(f"route {route.ref}"):
             live = _read(run, route)
-            run.record(Kind.CAPTURED, stage, f"route {route.ref}", route.router.capture(live).to_json())
+            run.record(Kind.CAPTURED, stage, f"route {route.ref}", _capture(run, route, live).to_json())
+
+
+def _capture(run: Run, route: Route, live: Object) -> RouteCapture:
+    return route.router.capture(live, pinned=run.settings.resolved.value("pinned") == "move")
 
 
 def recapture(run: Run) -> list[str]:
@@ -93,7 +97,7 @@ def recapture(run: Run) -> list[str]:
             continue
         if str(route.ref) not in run.plan.settings["charted"]:
             raise _foreign(route, str(changed))
-        run.record(Kind.CAPTURED, Stage.COMMIT, name, route.router.capture(live).to_json())
+        run.record(Kind.CAPTURED, Stage.COMMIT, name, _capture(run, route, live).to_json())
         told.append(str(route.ref))
     return told
 

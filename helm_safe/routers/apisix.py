@@ -12,7 +12,9 @@ def _rules(route: Object) -> Iterator[Rule]:
     for index, rule in enumerate(sequence(route, "spec", "http")):
         if sequence(rule, "backends"):
             where = f"http rule {dig(rule, 'name') or index}"
-            yield Rule(("spec", "http", index, "backends"), where, list(map(mapping, rule["backends"])))
+            scopes = {dig(each, "subject", "scope") for each in sequence(rule, "match", "exprs")}
+            pinned = bool(scopes & {"Header", "Cookie"})
+            yield Rule(("spec", "http", index, "backends"), where, list(map(mapping, rule["backends"])), pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

@@ -15,7 +15,9 @@ from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, Weig
 def _rules(route: Object) -> Iterator[Rule]:
     for index, rule in enumerate(sequence(route, "spec", "routes")):
         if sequence(rule, "services"):
-            yield Rule(("spec", "routes", index, "services"), f"route {index}", list(map(mapping, rule["services"])))
+            pinned = any(mapping(each, "header") for each in sequence(rule, "conditions"))
+            services = list(map(mapping, rule["services"]))
+            yield Rule(("spec", "routes", index, "services"), f"route {index}", services, pinned)
     services = sequence(route, "spec", "tcpproxy", "services")
     if services:
         yield Rule(("spec", "tcpproxy", "services"), "the tcpproxy", list(map(mapping, services)))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from helm_safe.core.objects import Object, dig, mapping, sequence
-from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, stated
+from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, all_pinned, stated
 
 GROUP = "gateway.networking.k8s.io"
 MAX_WEIGHT = 1_000_000
@@ -19,7 +19,8 @@ def _rules(route: Object) -> Iterator[Rule]:
     for index, rule in enumerate(sequence(route, "spec", "rules")):
         if "backendRefs" in mapping(rule):
             refs = [mapping(ref) for ref in sequence(rule, "backendRefs")]
-            yield Rule(("spec", "rules", index, "backendRefs"), f"rule {index}", refs)
+            pinned = all_pinned(sequence(rule, "matches"), lambda match: bool(sequence(match, "headers")))
+            yield Rule(("spec", "rules", index, "backendRefs"), f"rule {index}", refs, pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

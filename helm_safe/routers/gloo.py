@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from helm_safe.core.objects import Object, mapping, sequence
-from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, stated_or_alone
+from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, all_pinned, stated_or_alone
 
 GROUP = "gateway.solo.io"
 
@@ -22,7 +22,8 @@ def _actions(route: Object, *path: str) -> Iterator[Rule]:
         entries = [mapping(each) for each in sequence(action, "multi", "destinations")]
         single = [{"destination": action["single"]}] if mapping(action, "single") else []
         if entries or single:
-            yield Rule((*path, index, "routeAction"), f"route {index}", entries or single)
+            pinned = all_pinned(sequence(rule, "matchers"), lambda match: bool(sequence(match, "headers")))
+            yield Rule((*path, index, "routeAction"), f"route {index}", entries or single, pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

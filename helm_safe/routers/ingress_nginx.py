@@ -94,7 +94,10 @@ class IngressNginxRouter(PatchingRouter):
             "spec": {**{key: value for key, value in spec.items() if value}, "rules": rules},
         }
 
-    def values(self, route: Object) -> dict[Path, Any]:
+    def pinned(self, route: Object, service: str) -> list[str]:  # noqa: ARG002 - of the port
+        return []
+
+    def values(self, route: Object, *, pinned: bool = True) -> dict[Path, Any]:  # noqa: ARG002 - of the port
         return {path: dig(route, *path) for path in (WEIGHT, TOTAL)}
 
     def wanted(self, captured: RouteCapture, pairs: Sequence[Backends], weight: Weight) -> Values:  # noqa: ARG002

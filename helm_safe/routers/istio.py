@@ -12,7 +12,7 @@ from copy import deepcopy
 from helm_safe.core.objects import Object, ObjectRef, dig, mapping, name_of, namespace_of, sequence
 from helm_safe.model.routes import Around, service_of, subset_of
 from helm_safe.model.subsets import DESTINATION_RULE, GROUP, host_of, labels_of_subset, pods_of
-from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, stated_or_alone
+from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, all_pinned, stated_or_alone
 
 KIND = (GROUP, "VirtualService")
 GATEWAY = (GROUP, "Gateway")
@@ -26,7 +26,8 @@ def _rules(route: Object) -> Iterator[Rule]:
         for index, rule in enumerate(sequence(route, "spec", protocol)):
             if sequence(rule, "route"):
                 where = f"{protocol} rule {dig(rule, 'name') or index}"
-                yield Rule(("spec", protocol, index, "route"), where, list(map(mapping, rule["route"])))
+                pinned = all_pinned(sequence(rule, "match"), lambda match: bool(mapping(match, "headers")))
+                yield Rule(("spec", protocol, index, "route"), where, list(map(mapping, rule["route"])), pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from helm_safe.core.objects import Object, mapping, sequence
-from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, stated
+from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, all_pinned, stated
 
 _OLD = re.compile(r"(?P<service>[^_]+)_(?P<namespace>[^_]+)_svc_(?P<port>\d+)")
 
@@ -20,7 +20,8 @@ def _rules(route: Object) -> Iterator[Rule]:
             refs = sequence(rule, "default", "backendRefs")
             if refs:
                 path = ("spec", "to", at, "rules", index, "default", "backendRefs")
-                yield Rule(path, f"rule {index} of target {at}", list(map(mapping, refs)))
+                pinned = all_pinned(sequence(rule, "matches"), lambda match: bool(sequence(match, "headers")))
+                yield Rule(path, f"rule {index} of target {at}", list(map(mapping, refs)), pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

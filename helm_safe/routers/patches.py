@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -22,8 +22,8 @@ class PatchingRouter:
 
     name: str
 
-    def values(self, route: Object) -> dict[Path, Any]:
-        """What stands where this router writes."""
+    def values(self, route: Object, *, pinned: bool = True) -> dict[Path, Any]:
+        """What stands where this router writes. pinned: rules for requests with a certain header or cookie too."""
         raise NotImplementedError
 
     def wanted(self, captured: RouteCapture, pairs: Sequence[Backends], weight: Weight) -> Values:
@@ -34,14 +34,19 @@ class PatchingRouter:
         """The weights in words."""
         raise NotImplementedError
 
-    def rest(self, route: Object) -> Object:
-        """The spec without what is ours: what nobody may edit meanwhile."""
-        return hollow(route, dict.fromkeys(self.values(route)))
+    def bare(self, path: Path, value: Any) -> Any:  # noqa: ARG002 - others keep a part
+        """The part of a value that is not ours; None where all of it is."""
+        return None
 
-    def capture(self, route: Object) -> RouteCapture:
+    def capture(self, route: Object, *, pinned: bool = True) -> RouteCapture:
         """What `patch` computes from and `restore` puts back, and what must not change meanwhile."""
-        values = [[list(path), deepcopy(value)] for path, value in self.values(route).items()]
-        return RouteCapture(self.name, ref_of(route), {"values": values, "rest": self.rest(route)})
+        values = self.values(route, pinned=pinned)
+        listed = [[list(path), deepcopy(value)] for path, value in values.items()]
+        return RouteCapture(self.name, ref_of(route), {"values": listed, "rest": self._rest(route, values)})
+
+    def _rest(self, route: Object, paths: Iterable[Path]) -> Object:
+        """The spec without what is ours."""
+        return hollow(route, {path: self.bare(path, dig(route, *path)) for path in paths})
 
     def patch(self, captured: RouteCapture, live: Object, pairs: Sequence[Backends], weight: Weight) -> Patch:
         """JSON patch that gives each canary its share; empty where the live object has it already."""
@@ -58,10 +63,13 @@ class PatchingRouter:
 
         weights: those that we may have written last; None stands for the captured ones.
         """
-        place = edited(captured.base["rest"], self.rest(live))
+        before = captured_values(captured)
+        try:
+            place = edited(captured.base["rest"], self._rest(live, before))
+        except (KeyError, IndexError, TypeError):  # what held our values is gone
+            place = "spec"
         if place:
             return Foreign(f"{place} was edited", last_writer(live))
-        before = captured_values(captured)
         for weight in weights:
             stated = before if weight is None else self.wanted(captured, pairs, weight)
             if all(dig(live, *path) == value for path, value in stated.items()):

@@ -58,7 +58,10 @@ class SkipperRouter(PatchingRouter):
     def carrier(self, route: Object, pairs: Sequence[Backends], around: Around) -> Object | None:  # noqa: ARG002 - of the port
         return None
 
-    def values(self, route: Object) -> dict[Path, Any]:
+    def pinned(self, route: Object, service: str) -> list[str]:  # noqa: ARG002 - of the port
+        return []
+
+    def values(self, route: Object, *, pinned: bool = True) -> dict[Path, Any]:  # noqa: ARG002 - of the port
         return {WEIGHTS: dig(route, *WEIGHTS), RULES: dig(route, *RULES)}
 
     def wanted(self, captured: RouteCapture, pairs: Sequence[Backends], weight: Weight) -> Values:

@@ -25,16 +25,15 @@ def _rules(route: Object) -> Iterator[Rule]:
         for each in map(mapping, sequence(route, *BACKENDS))
         if each.get("type") == "service"
     }
-    lists: list[tuple[Path, str]] = [(("spec", "defaultBackends"), "its default")]
-    lists += [
-        (("spec", "routes", at, "backends"), f"route {at}") for at in range(len(sequence(route, "spec", "routes")))
-    ]
-    for path, where in lists:
+    lists: list[tuple[Path, str, bool]] = [(("spec", "defaultBackends"), "its default", False)]
+    for at, rule in enumerate(sequence(route, "spec", "routes")):
+        pinned = any(str(each).startswith(("Header", "Cookie")) for each in sequence(rule, "predicates"))
+        lists.append((("spec", "routes", at, "backends"), f"route {at}", pinned))
+    for path, where, pinned in lists:
         entries = [mapping(each) for each in sequence(route, *path)]
         if entries:
-            yield Rule(
-                path, where, [{**each, _SERVICE: services.get(str(each.get("backendName")), "")} for each in entries]
-            )
+            noted = [{**each, _SERVICE: services.get(str(each.get("backendName")), "")} for each in entries]
+            yield Rule(path, where, noted, pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:
@@ -48,8 +47,8 @@ def _hold(_value: Any, entries: list[Entry]) -> Any:
 class RouteGroupRouter(WeightedRouter):
     """Weights by name of a backend, and an entry among the backends for each Service that has none."""
 
-    def values(self, route: Object) -> dict[Path, Any]:
-        return {BACKENDS: dig(route, *BACKENDS), **super().values(route)}
+    def values(self, route: Object, *, pinned: bool = True) -> dict[Path, Any]:
+        return {BACKENDS: dig(route, *BACKENDS), **super().values(route, pinned=pinned)}
 
     def wanted(self, captured: RouteCapture, pairs: Sequence[Backends], weight: Weight) -> Values:
         route = restored(captured)

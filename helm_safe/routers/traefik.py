@@ -5,12 +5,14 @@ A weight that is not stated counts 1; a service with 0 gets nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 from helm_safe.core.objects import Object, mapping, sequence
 from helm_safe.routers.weighted import NOWHERE, Entry, Format, Place, Rule, WeightedRouter, stated
 
 GROUP = "traefik.io"
+_PINS = re.compile(r"\bHeaders?(Regexp)?\(")
 
 
 def _weighted(route: Object) -> Iterator[Rule]:
@@ -22,7 +24,9 @@ def _weighted(route: Object) -> Iterator[Rule]:
 def _routes(route: Object) -> Iterator[Rule]:
     for index, rule in enumerate(sequence(route, "spec", "routes")):
         if sequence(rule, "services"):
-            yield Rule(("spec", "routes", index, "services"), f"route {index}", list(map(mapping, rule["services"])))
+            pinned = bool(_PINS.search(str(mapping(rule).get("match") or "")))
+            services = list(map(mapping, rule["services"]))
+            yield Rule(("spec", "routes", index, "services"), f"route {index}", services, pinned)
 
 
 def _backend(entry: Entry, own: str) -> Place:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, namespace_of
 from helm_safe.model.routes import NOTHING, Around, Backends, RouteCapture, Weight
-from helm_safe.routers.patches import PatchingRouter, Path, Values, captured_values, hollow, restored
+from helm_safe.routers.patches import PatchingRouter, Path, Values, captured_values, restored
 
 Entry = dict[str, Any]
 Place = tuple[str, str]
@@ -26,11 +26,13 @@ class Rule(NamedTuple):
     """One list of backends that share a rule's traffic.
 
     path: of the value in the object that holds the list. where: for people. entries: as the object states them.
+    pinned: whether only requests with a certain header or cookie come here.
     """
 
     path: Path
     where: str
     entries: list[Entry]
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,11 @@ class WeightedRouter(PatchingRouter):
         """For each rule the percent of its requests per backend; those that get none are left out."""
         return [percent(self._names(route, each), self.form.counts(each.entries)) for each in self.form.rules(route)]
 
+    def pinned(self, route: Object, service: str) -> list[str]:
+        """Rules for requests with a certain header or cookie that go to the backend."""
+        rules = [rule for rule in self.form.rules(route) if rule.pinned]
+        return [rule.where for rule in rules if service in self._names(route, rule)]
+
     def carrier(self, route: Object, pairs: Sequence[Backends], around: Around) -> Object | None:  # noqa: ARG002 - of the port
         """No other object carries the weights."""
         return None
@@ -119,17 +126,19 @@ class WeightedRouter(PatchingRouter):
         """Whether those who carry the route out have accepted it; None where nobody says."""
         return self.form.converged(route)
 
-    def values(self, route: Object) -> dict[Path, Any]:
-        return {rule.path: dig(route, *rule.path) for rule in self.form.rules(route)}
+    def values(self, route: Object, *, pinned: bool = True) -> dict[Path, Any]:
+        rules = (rule for rule in self.form.rules(route) if pinned or not rule.pinned)
+        return {rule.path: dig(route, *rule.path) for rule in rules}
 
     def wanted(self, captured: RouteCapture, pairs: Sequence[Backends], weight: Weight) -> Values:
         route, found = restored(captured), captured_values(captured)
         for rule in self.form.rules(route):
-            found[rule.path] = self.form.hold(found[rule.path], self._split(route, rule, pairs, weight))
+            if rule.path in found:
+                found[rule.path] = self.form.hold(found[rule.path], self._split(route, rule, pairs, weight))
         return found
 
-    def rest(self, route: Object) -> Object:
-        return hollow(route, {path: self.form.bare(value) for path, value in self.values(route).items()})
+    def bare(self, path: Path, value: Any) -> Any:  # noqa: ARG002 - all values of a format look alike
+        return self.form.bare(value)
 
     def said(self, route: Object) -> str:
         return "; ".join(
@@ -170,6 +179,11 @@ class WeightedRouter(PatchingRouter):
             if index not in silent:
                 entries[index][self.form.weight] = value
         return entries
+
+
+def all_pinned(matches: Sequence[Any], pins: Callable[[Any], bool]) -> bool:
+    """Whether each of a rule's alternative matches asks for a header or cookie."""
+    return bool(matches) and all(map(pins, matches))
 
 
 def stated(unstated: int, weight: str = "weight") -> Callable[[Sequence[Entry]], list[Fraction]]:
