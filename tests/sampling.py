@@ -1,4 +1,4 @@
-"""A seeded sample of each matrix for every day; the whole matrix with HELM_SAFE_FULL=1 (`python -m tests full`).
+"""What runs today: a seeded sample of each matrix (the whole one with HELM_SAFE_FULL=1), for as long as there is time.
 
 `@pytest.mark.matrix(8)` above a parametrised test: eight of its cases run, others each time. The seed is printed;
 HELM_SAFE_SEED=NUMBER runs the same sample again.
@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import os
 import random
+import time
 from collections import defaultdict
 
 import pytest
 
 SEED = int(os.environ.get("HELM_SAFE_SEED") or random.SystemRandom().randrange(1_000_000))
 FULL = os.environ.get("HELM_SAFE_FULL") == "1"
+UNTIL = "HELM_SAFE_TESTS_UNTIL"
+"""Seconds since the epoch after which no test against the real cluster is begun any more."""
+SLOW = ("cluster", "dataplane")
 
 
 def pytest_report_header() -> str:
@@ -32,6 +36,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what would begin too late; the summary names each."""
+    late = time.time() > float(os.environ.get(UNTIL) or "inf")
+    if late and any(item.get_closest_marker(name) for name in SLOW):
+        pytest.skip(f"no time left ({UNTIL})")
 
 
 def left_over(name: str, cases: list[pytest.Item]) -> list[pytest.Item]:
