@@ -20,7 +20,7 @@ from helm_safe.sandbox.programs import Programs
 from helm_safe.sandbox.progress import Say, quiet
 from helm_safe.sandbox.spec import ADMIN, Ports, Spec, new_tokens
 
-START_SECONDS = 240.0
+START_SECONDS = 600.0
 GUARDIANS: dict[str, subprocess.Popen[bytes]] = {}  # of this process, by run folder: reaped by `down`
 TOOLS = ("helm3", "helm4", "kubectl", "kustomize", "prometheus")
 

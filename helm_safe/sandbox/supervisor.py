@@ -27,7 +27,7 @@ from helm_safe.sandbox.progress import last_words
 from helm_safe.sandbox.spec import ADMIN, GATEWAY_NAMESPACE, Spec, kubeconfig, token_file
 
 _KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 
 
 class Supervisor:
