@@ -56,7 +56,7 @@ class Supervisor:
         if self.spec.crds:
             self._gateway()
         if components.has_agent(self.spec):
-            self._wait("agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=2s"))
+            self._wait("agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s"))
             self._resource_metrics()
 
     def dead(self) -> str:
@@ -137,7 +137,7 @@ class Supervisor:
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", self.spec.crds))
         given = objects.traefik_definitions()
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=given))
-        established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=2s")
+        established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
         self._wait("kube-apiserver", lambda: self._kubectl(*established))
         wanted = objects.gateway(self.spec)
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
@@ -145,14 +145,14 @@ class Supervisor:
         pod = ("pod", objects.METRICS, "-n", GATEWAY_NAMESPACE, "--subresource=status", "--type=merge")
         self._wait("kube-apiserver", lambda: self._kubectl("patch", *pod, "-p", status))
         self._start("traefik", components.traefik(self.spec))
-        accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=2s")
+        accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=20s")
         self._wait("traefik", lambda: self._kubectl(*accepted))
 
     def _resource_metrics(self) -> None:
         """Once the agent answers: an API that is registered and absent makes every client's discovery fail."""
         wanted = objects.resource_metrics()
         self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
-        available = ("wait", "--for=condition=Available", "apiservice", objects.API_SERVICE, "--timeout=2s")
+        available = ("wait", "--for=condition=Available", "apiservice", objects.API_SERVICE, "--timeout=20s")
         self._wait("agent", lambda: self._kubectl(*available))
 
 

@@ -77,7 +77,7 @@ def _kubectl(sandbox: Sandbox, *words: str, feed: str = "") -> None:
 def _created(cluster: KubeCluster, namespace: str, name: str) -> tuple[Resource, Object]:
     obj: Any = deepcopy(Case(name).start)
     text = json.dumps(obj).replace('"namespace": "shop"', f'"namespace": "{namespace}"')
-    obj = json.loads(text.replace("_shop_svc_", f"_{namespace}_svc_"))
+    obj = json.loads(text.replace("_shop_svc_", f"_{namespace}_svc_").replace(".shop.svc", f".{namespace}.svc"))
     obj["metadata"].pop("resourceVersion", None)
     resource = cluster.served().of(obj)
     assert resource
