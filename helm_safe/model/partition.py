@@ -65,7 +65,7 @@ def why_free(ref: ObjectRef, change: Change, live: Mapping[ObjectRef, Object]) -
     unready = _unready(now)
     ordered = dig(now, "spec", "podManagementPolicy") != "Parallel"
     return (
-        f"{unready} of its pods not ready, and its controller waits for them before it replaces any"
+        f"{unready} of its pods are not ready, and its controller waits for them before it replaces any"
         if unready and ordered
         else ""
     )

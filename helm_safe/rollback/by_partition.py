@@ -55,10 +55,8 @@ def let_go(scene: Scene) -> Iterator[Step]:
         }
         name = f"lower {words}"
         yield Step(name, Stage.WATCH, "lower", title, args)
-        if following:
-            then = share_words(restored(following[1], held(scene)))
-            waits = f"{then} % of the pods are replaced ({words} % are now)"
-            yield from pause(scene.settings, asked, waits, Stage.WATCH, name)
+        then = f"{share_words(restored(following[1], held(scene)))} % of the pods are" if following else "all pods count as"
+        yield from pause(scene.settings, asked, f"{then} replaced ({words} % are now)", Stage.WATCH, name)
 
 
 def end(scene: Scene) -> Iterator[Step]:

@@ -74,7 +74,8 @@ def _chosen(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) 
     strategy, why = choose(scene)
     if strategy != "replicas":
         # What is down is told by those to whom users come by a Service alone, too.
-        return scene if strategy == "express" else replace(scene, snapshot=snapshot), strategy, why
+        down = replace(scene.snapshot, permitted=snapshot.permitted)
+        return replace(scene, snapshot=down if strategy == "express" else snapshot), strategy, why
     words = _against(scene.snapshot, snapshot) if settings.strategy == "auto" else ""
     if not words:
         return scene, strategy, why
