@@ -105,6 +105,8 @@ def captured(live: Object) -> dict[str, Any]:
 def put_back(before: Mapping[str, Any], live: Object) -> Object | None:
     """The merge patch that makes the field as it was, None where it is. An absent one is taken away again."""
     was = before["strategy"]
+    if not was:
+        return {"spec": {"updateStrategy": None}} if mapping(live, "spec", "updateStrategy") else None
     value = dig(was, "rollingUpdate", "partition")
     if dig(live, *PARTITION) == value:
         return None

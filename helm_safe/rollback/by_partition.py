@@ -55,7 +55,11 @@ def let_go(scene: Scene) -> Iterator[Step]:
         }
         name = f"lower {words}"
         yield Step(name, Stage.WATCH, "lower", title, args)
-        then = f"{share_words(restored(following[1], held(scene)))} % of the pods are" if following else "all pods count as"
+        then = (
+            f"{share_words(restored(following[1], held(scene)))} % of the pods are"
+            if following
+            else "all pods count as"
+        )
         yield from pause(scene.settings, asked, f"{then} replaced ({words} % are now)", Stage.WATCH, name)
 
 
@@ -66,6 +70,12 @@ def end(scene: Scene) -> Iterator[Step]:
 def undo(scene: Scene) -> tuple[Step, ...]:
     title = "put rollingUpdate.partition back as it was"
     return (Step("undo pin", Stage.CLEANUP, "unpin", title, _top(scene)),)
+
+
+def stay(scene: Scene) -> tuple[Step, ...]:
+    """After COMMIT nobody moves back: what is held stays held."""
+    title = "leave the partitions where they are, and nothing of ours on them"
+    return (Step("keep", Stage.WATCH, "stay", title, _top(scene)),)
 
 
 def told(scene: Scene) -> Iterator[str]:

@@ -63,6 +63,13 @@ def unpin(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idemp
     return passed(f"partitions are as before: {', '.join(step.args['partitions'])}")
 
 
+def stay(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
+    """The partitions stay as they are; a process that was killed right after a write may have left our name on one."""
+    for name in step.args["partitions"]:
+        forget_us(run, STATEFUL_SETS, _ref(run, name))
+    return passed(held_words(run))
+
+
 def held_words(run: Run) -> str:
     """Where the StatefulSets stand, for whoever has to go on."""
     steps = [step for step in run.plan.steps if step.action in ("pin", "lower")]
@@ -82,7 +89,7 @@ def _down_to(partition: int) -> Callable[[Object], Object | None]:
 
 def _write(run: Run, name: str, change: Callable[[Object], Object | None]) -> None:
     """Bound to what was read, with no field manager of ours left: helm would meet it as a conflict."""
-    ref = ObjectRef("apps", "StatefulSet", run.release.namespace, name.partition("/")[2])
+    ref = _ref(run, name)
     for _ in range(TRIES):
         live = _read(run, name)
         wanted = change(live)
@@ -97,6 +104,10 @@ def _write(run: Run, name: str, change: Callable[[Object], Object | None]) -> No
     else:
         raise Stuck(f"{name} kept changing while its partition was written ({TRIES} tries)")
     forget_us(run, STATEFUL_SETS, ref)
+
+
+def _ref(run: Run, name: str) -> ObjectRef:
+    return ObjectRef("apps", "StatefulSet", run.release.namespace, name.partition("/")[2])
 
 
 def _read(run: Run, name: str) -> Object:

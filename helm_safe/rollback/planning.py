@@ -56,7 +56,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         lost=tuple(_lost(snapshot)),
         settings=_to_remember(strategy, scene, findings),
         undo=undo(strategy, scene),
-        hold=hold_users(strategy),
+        hold=hold_users(strategy, scene),
         traffic=moved,
         notes=tuple(notes(strategy, scene, moved, left_out(findings))),
     )

@@ -84,6 +84,7 @@ ACTIONS: dict[str, ActionOf] = {
     "pin again": pinning.pin_again,
     "lower": pinning.lower,
     "unpin": pinning.unpin,
+    "stay": pinning.stay,
 }
 
 
@@ -194,9 +195,10 @@ def _put_back(run: Run) -> str:
 
 def _where(run: Run, stuck: dict[str, Any] | None) -> str:
     """Where users are after a stop behind COMMIT."""
+    if run.plan.strategy == "partition":
+        return f"; the pods stay {pinning.held_words(run)}"
     if run.plan.traffic is None and not run.plan.hold:
-        held = pinning.held_words(run)
-        return f"; the pods stay {held}" if held else ""
+        return ""
     if stuck:
         return f"; and users could not be sent to proven pods: {stuck['reason']}"
     return f"; all users are at {_safe(run)}, which has proved itself"

@@ -70,6 +70,8 @@ def without_users(scene: Scene) -> tuple[str, str]:
     held = [each for each in by_partition.held(scene) if each.pods > 1]
     if held:
         return "partition", f"{held[0].workload} can be held and let go pod by pod, a gate before each"
+    for ref, why in by_partition.free(scene):
+        return "native", f"{ref} cannot be let go pod by pod: {why}"
     return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
 
 
@@ -233,8 +235,10 @@ def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def hold_users(strategy: str) -> tuple[Step, ...]:
+def hold_users(strategy: str, scene: Scene) -> tuple[Step, ...]:
     """After COMMIT: users to the backend that has proved itself."""
+    if strategy == "partition":
+        return by_partition.stay(scene)
     if strategy not in ("standby", "shift", "replicas"):
         return ()
     action = "keep pods" if strategy == "replicas" else "keep"

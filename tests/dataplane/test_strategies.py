@@ -74,7 +74,9 @@ def test_users_follow_the_ratio_of_ready_pods(
     whole = next(gate.since for gate in gates if gate.step == "shift 100")
     assert list(failures(requests, whole)) == [], story
     assert_end(player, "1-cold-4")
-    tell(f"replicas, helm {major}: {len(requests)} requests, {sum(each.failed for each in requests)} failed, all by {BROKEN}")
+    tell(
+        f"replicas, helm {major}: {len(requests)} requests, {sum(each.failed for each in requests)} failed, all by {BROKEN}"
+    )
     player.install("3-good", *sets)
 
 
@@ -103,7 +105,12 @@ def test_a_killed_run_of_replicas_is_mended(
     assert "helm-safe" not in owners(player)
 
 
-LOWERED: list[tuple[int, Moment | None]] = [(3, None), (4, None), (3, after("lower 25")), (4, before("pin again", ["rollback", "pin again"]))]
+LOWERED: list[tuple[int, Moment | None]] = [
+    (3, None),
+    (4, None),
+    (3, after("lower 25")),
+    (4, before("pin again", ["rollback", "pin again"])),
+]
 
 
 @pytest.mark.parametrize(("major", "killed"), LOWERED, ids=["helm3", "helm4", "helm3-killed", "helm4-killed"])

@@ -54,7 +54,11 @@ def test_one_whose_pods_do_not_change_is_left_alone() -> None:
         (live(updateStrategy={"type": "OnDelete"}), {}, "replaced by hand (OnDelete)"),
         (live(), {"updateStrategy": {"type": "OnDelete"}}, "replaced by hand (OnDelete)"),
         (live(), {"updateStrategy": {"rollingUpdate": {"partition": 1}}}, "chart sets rollingUpdate.partition"),
-        (live(updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}), {}, "at partition 2 already"),
+        (
+            live(updateStrategy={"type": "RollingUpdate", "rollingUpdate": {"partition": 2}}),
+            {},
+            "at partition 2 already",
+        ),
         (live(replicas=0), {}, "scaled to 0"),
         ({**live(), "status": {"readyReplicas": 1}}, {}, "3 of its pods are not ready"),
         ({**live(podManagementPolicy="Parallel"), "status": {"readyReplicas": 1}}, {}, ""),

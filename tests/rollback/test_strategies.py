@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from helm_safe.core.objects import Object, dig
-from helm_safe.model.errors import Blocked, HelmSafeError, PersonNeeded, RunFailed, UsageError
+from helm_safe.model.errors import Blocked, PersonNeeded, RunFailed, UsageError
 from helm_safe.model.plan import Plan
 from helm_safe.rollback import control
 from helm_safe.rollback.prepare import prepare
 from tests.fakes.controllers import CRASHING, GOOD, POLITE
+from tests.fakes.releases import Failure
 from tests.fakes.runs import RELEASE
 from tests.fakes.shop import NAME, NAMESPACE, PODS, Shop, deployment, route, service, shop, stateful
 from tests.rollback.scenes import (
@@ -67,7 +68,11 @@ def volume(tag: str) -> Object:
         (lambda tag: [deployment(tag), service(), route()], "standby", "revision 1 can prove itself"),
         (lambda tag: [deployment(tag), service()], "replicas", "the share is the ratio of its ready pods"),
         (lambda tag: [stateful(tag), service()], "partition", f"StatefulSet/{NAME} can be held"),
-        (lambda tag: [deployment(tag), service(), stateful(tag, "db"), service("db"), route()], "standby", "revision 1"),
+        (
+            lambda tag: [deployment(tag), service(), stateful(tag, "db"), service("db"), route()],
+            "standby",
+            "revision 1",
+        ),
         (lambda tag: [deployment(tag), service(), stateful(tag, "db"), service("db")], "replicas", "the ratio"),
         (lambda tag: [deployment(tag), stateful(tag, "db"), service("db")], "partition", "StatefulSet/db can be held"),
         (lambda tag: [daemon(tag), service()], "native", "a DaemonSet cannot be doubled"),
@@ -154,8 +159,9 @@ def test_a_bad_target_behind_a_name_ends_with_everything_put_back(tmp_path: Path
     if bad is POLITE:  # its probe's path lies, so nobody but users can tell: it comes through
         begin(made)
         return
-    with pytest.raises(RunFailed, match="Everything is as it was; users are at the release's own pods"):
+    with pytest.raises(RunFailed) as caught:
         begin(made)
+    assert "Everything is as it was; users are at the release's own pods" in caught.value.next_step
     assert_untouched(made)
 
 
@@ -185,9 +191,8 @@ def assert_tags(made: Shop) -> None:
 
 def test_a_gate_holds_a_partition_where_it_is(tmp_path: Path) -> None:
     """The first restored pod does not come up: the others stay, nothing goes on by itself, and a person is called."""
-    made = shop(
-        tmp_path, "ssa", [stateful("1"), service()], [stateful("2"), service()], behaviours={"1": CRASHING}, by_name=[NAME]
-    )
+    made = ordered(tmp_path, "ssa")
+    made.controllers.behaviours["1"] = CRASHING
     with pytest.raises(PersonNeeded, match=f"held where they are \\(StatefulSet/{NAME} at partition 3\\)"):
         begin(made)
     assert dig(made.spec("StatefulSet", NAME), "updateStrategy", "rollingUpdate", "partition") == 3
@@ -200,16 +205,12 @@ def test_a_gate_holds_a_partition_where_it_is(tmp_path: Path) -> None:
     assert_tidy(made)
 
 
-def test_an_abort_before_the_rollback_lets_the_partition_go(tmp_path: Path) -> None:
-    """As it was: the controller's own default, here an absent field."""
+def test_a_refused_rollback_lets_the_partition_go(tmp_path: Path) -> None:
+    """As it was: here an absent field."""
     made = ordered(tmp_path, "ssa")
-    made.helm.fail_next = None
     before = made.spec("StatefulSet", NAME)
-
-    def refuse(*_: object) -> None:
-        raise HelmSafeError("helm is not to be had")
-
-    made.helm.rollback = refuse  # type: ignore[assignment,method-assign]
-    with pytest.raises(HelmSafeError):
+    made.helm.failures.append(Failure.FORBIDDEN)
+    with pytest.raises(RunFailed):
         begin(made)
     assert made.spec("StatefulSet", NAME) == before
+    assert_tidy(made)
