@@ -214,3 +214,12 @@ def test_a_refused_rollback_lets_the_partition_go(tmp_path: Path) -> None:
         begin(made)
     assert made.spec("StatefulSet", NAME) == before
     assert_tidy(made)
+
+
+def test_open_connections_have_their_time_before_pods_go(tmp_path: Path) -> None:
+    """Before the live pods are scaled down, and before nothing else."""
+    made = by_name(tmp_path, "ssa")
+    begin(made, drain_wait="45s")
+    waits = [words for words in made.words() if "(drain-wait)" in words]
+    assert waits == [f"waiting 45 s for open connections to Deployment/{NAME} to end (drain-wait)"]
+    assert_tags(made)
