@@ -71,14 +71,14 @@ def why_free(ref: ObjectRef, change: Change, live: Mapping[ObjectRef, Object]) -
     )
 
 
-def partitions(steps: Iterable[int], held: Iterable[Held]) -> list[tuple[tuple[int, ...], dict[str, int]]]:
+def partitions(steps: Iterable[float], held: Iterable[Held]) -> list[tuple[tuple[float, ...], dict[str, int]]]:
     """(percentages of `--steps` that it stands for, partition of each StatefulSet), step by step; the last ones are 0.
 
     As many pods as the share asks for, rounded up: at least one.
     """
-    found: list[tuple[tuple[int, ...], dict[str, int]]] = []
+    found: list[tuple[tuple[float, ...], dict[str, int]]] = []
     for step in steps:
-        at = {str(each.workload): each.pods - ceil(each.pods * step / 100) for each in held}
+        at = {str(each.workload): each.pods - ceil(round(each.pods * step / 100, 6)) for each in held}
         if found and found[-1][1] == at:
             found[-1] = ((*found[-1][0], step), at)
         else:

@@ -8,6 +8,7 @@ step fewer pods serve than were captured.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from itertools import groupby
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ class Ratio(NamedTuple):
 class Move(NamedTuple):
     """One step. asked: the percentages of `--steps` that it stands for. ratios: by workload, "Deployment/api"."""
 
-    asked: tuple[int, ...]
+    asked: tuple[float, ...]
     ratios: Mapping[str, Ratio]
 
     @property
@@ -66,14 +67,14 @@ def nearest(wanted: float, choices: Sequence[Ratio]) -> Ratio:
     return min(possible, key=lambda ratio: (abs(ratio.share - wanted), ratio.share))
 
 
-def moves(steps: Sequence[int], choices: Choices) -> list[Move]:
+def moves(steps: Sequence[float], choices: Choices) -> list[Move]:
     """The steps that can be made: one for all percentages that come to the same."""
     rows = [(step, {name: nearest(step, each) for name, each in choices.items()}) for step in steps]
     groups = [(ratios, list(group)) for ratios, group in groupby(rows, key=lambda row: row[1])]
     return [Move(tuple(step for step, _ in group), ratios) for ratios, group in groups]
 
 
-def honest(steps: Sequence[int], choices: Choices) -> Iterator[str]:
+def honest(steps: Sequence[float], choices: Choices) -> Iterator[str]:
     """Which shares cannot be had, a sentence for each workload; none where every step is what was asked for."""
     for name, each in choices.items():
         odd = next((step for step in steps if abs(nearest(step, each).share - step) > 1), None)
@@ -81,12 +82,12 @@ def honest(steps: Sequence[int], choices: Choices) -> Iterator[str]:
             pods, words = each[-1].trial, ", ".join(share_words(ratio.share) for ratio in each)
             made = ", ".join(share_words(move.share) for move in moves(steps, {name: each}))
             with_ = f"with {pods} pod{'' if pods == 1 else 's'}"
-            yield f"{name}: {odd} % needs {_needed(odd)} pods; {with_} it can be {words} %, so the steps are {made} %"
+            yield f"{name}: {odd:g} % needs {_needed(odd)} pods; {with_} it can be {words} %, so the steps are {made} %"
 
 
-def _needed(step: int) -> int:
+def _needed(step: float) -> int:
     """Pods in all without which such a share cannot be made."""
-    return next(count for count in range(1, 101) if any(100 * part == step * count for part in range(1, count + 1)))
+    return (Fraction(str(step)) / 100).denominator
 
 
 def share_words(share: float) -> str:

@@ -78,3 +78,8 @@ def test_what_cannot_be_had_is_said() -> None:
 
 def test_what_can_be_had_needs_no_words() -> None:
     assert list(honest((10, 50, 100), {"Deployment/api": outward(9, fixed=False)})) == []
+
+
+def test_less_than_one_percent_needs_more_than_a_hundred_pods() -> None:
+    (words,) = honest((0.5, 100), {"Deployment/api": outward(4, fixed=False)})
+    assert words.startswith("Deployment/api: 0.5 % needs 200 pods")
