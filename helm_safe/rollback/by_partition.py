@@ -42,7 +42,7 @@ def let_go(scene: Scene) -> Iterator[Step]:
     """One gate for each lowering; the pods with the highest numbers come first."""
     found = partitions(scene.settings.steps, held(scene))
     for (asked, at), following in zip_longest(found, found[1:]):
-        share = restored(at, held(scene))
+        share = round(restored(at, held(scene)), 2)
         words = share_words(share)
         title = f"{words} % of the pods to revision {scene.snapshot.change.target.number}: {_at(at)}"
         args = {

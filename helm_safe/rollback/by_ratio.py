@@ -108,7 +108,7 @@ def _staged(scene: Scene) -> tuple[Staged, ...]:
 def _args(scene: Scene, share: float, trial: str, joined: Mapping[str, int], live: Mapping[str, int]) -> dict[str, Any]:
     """share: of the standby. services: for which the user's own metrics are asked."""
     return {
-        "share": share,
+        "share": round(share, 2),
         "trial": trial,
         "bake": scene.settings.bake,
         "workloads": list(live),

@@ -262,7 +262,7 @@ class Gate:
 
     def _words(self) -> str:
         actual = self.actual
-        split = f"{self.share:.3g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
+        split = f"{self.share:g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
         told = [each.sentence for each in self.judgements] or [self.unseen]
         told += [each.sentence for each in self.metrics]
         without = self.run.plan.settings.get("unanswered", [])
