@@ -8,8 +8,8 @@ from helm_safe.core.objects import ObjectRef, dig
 from helm_safe.model.gates import span_words
 from helm_safe.model.judging import decision_words
 from helm_safe.model.plan import Traffic
-from helm_safe.rollback.discovery import router_for
 from helm_safe.rollback import by_partition, by_ratio
+from helm_safe.rollback.discovery import router_for
 from helm_safe.rollback.inspect import applies_server_side
 from helm_safe.rollback.queries import queries_in
 from helm_safe.rollback.scene import Scene

@@ -16,8 +16,8 @@ from helm_safe.model.settings import Settings
 from helm_safe.rollback import by_partition, by_ratio
 from helm_safe.rollback.discovery import KnownGood, traffic_of, traffic_to
 from helm_safe.rollback.pauses import pause, pauses
-from helm_safe.rollback.traffic import router_of
 from helm_safe.rollback.scene import Scene
+from helm_safe.rollback.traffic import router_of
 
 CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
