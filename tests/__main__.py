@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.sampling import UNTIL
 
 ROOT = Path(__file__).resolve().parent.parent
-BUDGET = 72 * 60  # seconds
+BUDGET = 60 * 60  # seconds
 PYTEST = [sys.executable, "-m", "pytest", "-q", "--timeout=600"]
 LINT = [
     [sys.executable, "-m", "ruff", "check", "."],

@@ -22,7 +22,25 @@ ACCOUNT, PRIORITY_CLASS = ("", "ServiceAccount"), ("scheduling.k8s.io", "Priorit
 DEPLOYMENT, STATEFUL_SET, DAEMON_SET = ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")
 AUTOSCALER, SCALED_OBJECT = ("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")
 BUDGET = ("policy", "PodDisruptionBudget")
-HTTP_ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
+_GATEWAY_API, _ISTIO, _TRAEFIK = "gateway.networking.k8s.io", "networking.istio.io", "traefik.io"
+HTTP_ROUTE = (_GATEWAY_API, "HTTPRoute")
+# Kinds that routers move or look at, as far as they lie in namespaces.
+ROUTES = (
+    HTTP_ROUTE,
+    *((_GATEWAY_API, kind) for kind in ("GRPCRoute", "TCPRoute", "TLSRoute")),
+    *((_ISTIO, kind) for kind in ("VirtualService", "DestinationRule", "Gateway")),
+    *((_TRAEFIK, kind) for kind in ("TraefikService", "IngressRoute", "IngressRouteTCP")),
+    ("networking.k8s.io", "Ingress"),
+    ("projectcontour.io", "HTTPProxy"),
+    ("apisix.apache.org", "ApisixRoute"),
+    ("zalando.org", "RouteGroup"),
+    ("kuma.io", "MeshHTTPRoute"),
+    ("kuma.io", "MeshTCPRoute"),
+    ("route.openshift.io", "Route"),
+    ("gateway.solo.io", "RouteTable"),
+    ("gateway.solo.io", "VirtualService"),
+    ("split.smi-spec.io", "TrafficSplit"),
+)
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET, DAEMON_SET)
 
 Need = tuple[str, str]

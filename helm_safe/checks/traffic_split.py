@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helm_safe.checks.base import ERROR, HTTP_ROUTE, WARNING, Check
+from helm_safe.checks.base import ERROR, ROUTES, WARNING, Check
 from helm_safe.checks.migrations import signs
 from helm_safe.core.findings import Finding
 from helm_safe.core.splits import LEAST, MOST, words
@@ -40,5 +40,5 @@ CHECK = Check(
     " migration may stand between the two versions.",
     "Send all traffic to one backend before the rollback, and shift it in steps afterwards.",
     _run,
-    needs=(HTTP_ROUTE,),
+    needs=ROUTES,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
-from helm_safe.model.errors import Blocked, UsageError
+from helm_safe.model.errors import Blocked, Forbidden, UsageError
 from helm_safe.model.evidence import current_of
 from helm_safe.model.plan import Plan, Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS, PODS, SERVICES, STATEFUL_SETS
@@ -69,10 +69,17 @@ def _good(search: Search) -> KnownGood:
 def _live(world: World, release: Release) -> dict[ObjectRef, Object]:
     served = world.cluster.served()
     kinds = [served.preferred(*kind) for kind in sorted(route_kinds() | context_kinds())]
-    wanted: list[Resource] = [SERVICES, PODS, DEPLOYMENTS, STATEFUL_SETS, *filter(None, kinds)]
+    core: list[Resource] = [SERVICES, PODS, DEPLOYMENTS, STATEFUL_SETS]
+    wanted = [*core, *filter(None, kinds)]
 
     def listed(resource: Resource) -> list[Object]:
-        return world.cluster.list(resource, release.namespace if resource.namespaced else "").items
+        """Of a kind of routes that may not be listed none is known."""
+        try:
+            return world.cluster.list(resource, release.namespace if resource.namespaced else "").items
+        except Forbidden:
+            if resource in core:
+                raise
+            return []
 
     return {ref_of(obj): obj for items in in_parallel(listed, wanted) for obj in items}
 

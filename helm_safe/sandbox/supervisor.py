@@ -56,7 +56,9 @@ class Supervisor:
         if self.spec.crds:
             self._gateway()
         if components.has_agent(self.spec):
-            self._wait("agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s"))
+            self._wait(
+                "agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s")
+            )
             self._resource_metrics()
 
     def dead(self) -> str:

@@ -46,6 +46,7 @@ spec:
   timeout: 1h
   known-good-after: 2h
   route: HTTPRoute/checkout
+  pinned: leave
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:

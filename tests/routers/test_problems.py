@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from helm_safe.checks.base import ROUTES
 from helm_safe.core.objects import Object, ref_of
 from helm_safe.model.routes import Around, Backends, Weight
+from helm_safe.rollback.discovery import context_kinds, route_kinds
 from helm_safe.routers.alb import ROUTER as ALB
 from helm_safe.routers.contour import ROUTER as CONTOUR
 from helm_safe.routers.ingress_nginx import ROUTER as NGINX
@@ -210,3 +212,8 @@ def test_pinned_rules_are_told_and_may_be_left() -> None:
     left = ISTIO.patch(ISTIO.capture(route, pinned=False), route, pairs, Weight(10))
     assert [each["path"] for each in moved[1:]] == ["/spec/http/0/route", "/spec/http/1/route"]
     assert [each["path"] for each in left[1:]] == ["/spec/http/1/route"]
+
+
+def test_checks_name_every_kind_that_routers_read() -> None:
+    """So that a kind which may not be listed is told, and `rbac` asks for it; a class lies in no namespace."""
+    assert set(ROUTES) == (route_kinds() | context_kinds()) - {("networking.k8s.io", "IngressClass")}
