@@ -40,9 +40,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Leave out what would begin too late; the summary names each."""
-    late = time.time() > float(os.environ.get(UNTIL) or "inf")
-    if late and any(item.get_closest_marker(name) for name in SLOW):
+    if time_left() < 0 and any(item.get_closest_marker(name) for name in SLOW):
         pytest.skip(f"no time left ({UNTIL})")
+
+
+def time_left() -> float:
+    """Seconds in which tests may still begin."""
+    return float(os.environ.get(UNTIL) or "inf") - time.time()
 
 
 def left_over(name: str, cases: list[pytest.Item]) -> list[pytest.Item]:
