@@ -52,7 +52,7 @@ def without(verb: str, resource: str, rule: dict[str, Any]) -> dict[str, Any]:
     return {**rule, "verbs": [each for each in rule["verbs"] if each != verb]} if concerned else rule
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_a_whole_rollback_runs_with_exactly_the_role_and_every_rule_is_needed(
     sandbox: Sandbox, namespace: str, tmp_path: Path
 ) -> None:
