@@ -172,6 +172,10 @@ class FaultProxy:
     async def _end(self) -> None:
         await self._runner.cleanup()
         await self._session.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         at, body = time.monotonic(), await request.read()

@@ -38,7 +38,7 @@ def slept() -> list[float]:
 def cluster(world: World, slept: list[float], request: pytest.FixtureRequest) -> Iterator[KubeCluster]:
     quiet = "silence" in request.node.name
     connection = Connection(world.url, "default", "test", "the test", Credentials)
-    cluster = KubeCluster(Client(connection, sleep=slept.append, silence=0.25 if quiet else 10.0))
+    cluster = KubeCluster(Client(connection, sleep=slept.append, silence=1.0 if quiet else 10.0))
     # A server that was reached before is worth waiting for.
     cluster.client.read(cluster_version())
     world.seen.clear()

@@ -540,7 +540,7 @@ def test_pods_that_were_just_scaled_away(tmp_path: Path) -> None:
     plan = prepare(made.world, RELEASE, 1, settings()).plan
     assert plan.strategy == "express"
     assert plan.why == f"Deployment/{NAME} is scaled to 0: steps would protect nobody"
-    assert plan.settings["staging"][0]["replicas"] > 0
+    assert plan.settings["staging"]["staged"][0]["replicas"] > 0
 
 
 @pytest.mark.usefixtures("attentive")

@@ -65,9 +65,9 @@ def test_a_pod_says_who_it_is_and_refuses_once_closed():
 
 def test_draining_lets_a_request_end_and_stopping_cuts_it():
     async def tell():
-        for drain, outcome in ((5, 200), (0, None)):
+        for drain, latency, outcome in ((60, "300ms", 200), (0, "30s", None)):
             port = free_port()
-            listener = await listen_http("127.0.0.1", port, face(latency="300ms"))
+            listener = await listen_http("127.0.0.1", port, face(latency=latency))
             async with aiohttp.ClientSession() as session:
                 request = asyncio.ensure_future(session.get(f"http://127.0.0.1:{port}/slow"))
                 await asyncio.sleep(0.1)
