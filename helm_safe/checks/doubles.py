@@ -22,7 +22,7 @@ _OFF = re.compile(r"(?:false|0|no|off|none|disabled|never|)", re.IGNORECASE)
 
 def staged(snapshot: Snapshot) -> tuple[Staged, ...]:
     """The workloads of which a standby would be made; none where the run makes no standby."""
-    return snapshot.staging.staged if snapshot.settings.strategy in ("auto", "standby") else ()
+    return snapshot.staging.staged if snapshot.settings.strategy in ("auto", "standby", "replicas") else ()
 
 
 def doubled(snapshot: Snapshot) -> bool:

@@ -10,7 +10,7 @@ from helm_safe.model.snapshot import Snapshot
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
-    if snapshot.settings.strategy not in ("auto", "standby", "shift") or not snapshot.staging.staged:
+    if snapshot.settings.strategy not in ("auto", "standby", "shift", "replicas") or not snapshot.staging.staged:
         return
     for each in snapshot.unanswered:
         mend = f"{each.next_step} " if each.next_step else ""

@@ -65,7 +65,7 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
     from helm_safe.model.changes import Change
     from helm_safe.model.resources import PODS
     from helm_safe.model.routes import Around
-    from helm_safe.model.staging import staging_of
+    from helm_safe.model.staging import plain_staging, staging_of
     from helm_safe.rollback import permissions
     from helm_safe.rollback.discovery import carriers, routed
     from helm_safe.rollback.inspect import list_live, permissions_to_stage
@@ -76,9 +76,12 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         change = Change(current, target)
         live = list_live(world.cluster, served, change, release)
         around = Around(live.objects, live.whole)
-        staging = staging_of(change, live.objects, routed(around, release, settings.resolved.value("route")))
+        where = routed(around, release, settings.resolved.value("route"))
+        staging = staging_of(change, live.objects, where)
         staging = replace(staging, carriers=carriers(staging, around))
-        found += permissions_to_stage(served, change, release, live.objects, staging)
+        plain = plain_staging(change, live.objects, where)
+        for each in (staging, *(() if staging.staged else (plain,))):
+            found += permissions_to_stage(served, change, release, live.objects, each)
     pods = world.cluster.list(PODS, release.namespace).items
     warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
     return [*found, *([*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else ()), *warming]

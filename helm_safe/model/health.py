@@ -60,10 +60,13 @@ def rollout_of(obj: Object, wanted: int | None = None) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
+    """kept: pods of the template of before that are meant to stay, by the partition of a StatefulSet."""
+
     wanted: int
     updated: int
     ready: int
     existing: int
+    kept: int = 0
 
 
 def _replica_counts(obj: Object, replicas: int) -> _Counts:
@@ -72,7 +75,9 @@ def _replica_counts(obj: Object, replicas: int) -> _Counts:
     updated = status.get("updatedReplicas", 0)
     if obj.get("kind") == "StatefulSet" and status.get("currentRevision") == status.get("updateRevision"):
         updated = status.get("currentReplicas", updated) or updated  # updatedReplicas is dropped once they are equal
-    return _Counts(replicas, int(updated or 0), int(ready or 0), int(status.get("replicas", 0) or 0))
+    kept = int(dig(obj, "spec", "updateStrategy", "rollingUpdate", "partition") or 0)
+    kept = min(kept, replicas) if obj.get("kind") == "StatefulSet" else 0
+    return _Counts(replicas, int(updated or 0), int(ready or 0), int(status.get("replicas", 0) or 0), kept)
 
 
 def _daemon_counts(obj: Object) -> _Counts:
@@ -85,7 +90,7 @@ def _daemon_counts(obj: Object) -> _Counts:
 
 def _counts(name: str, counts: _Counts) -> Health:
     words = f"{name}: {counts.ready}/{counts.wanted} ready"
-    if counts.updated < counts.wanted:
+    if counts.updated < counts.wanted - counts.kept:
         return Health(Verdict.INCONCLUSIVE, f"{words}, {counts.updated} of the restored template")
     if counts.existing > counts.wanted:
         return Health(Verdict.INCONCLUSIVE, f"{words}, {counts.existing - counts.wanted} old pods still there")

@@ -107,3 +107,15 @@ def safe_share(plan: Plan, progress: Progress) -> float | None:
     if plan.traffic is None or progress.returned:
         return None
     return 100.0 if committed(progress) or progress.passed("isolate") else None
+
+
+def safe_place(plan: Plan, progress: Progress) -> str:
+    """The same in words where no route moves, "" where there is nowhere to go."""
+    late = committed(progress)
+    if plan.strategy == "replicas":
+        standbys = [f"Deployment/{each['standby']}" for each in plan.settings["staging"]["staged"]]
+        proven = late and not progress.returned
+        return ", ".join(standbys) if proven else "the release's own pods"
+    if plan.strategy == "partition":
+        return "the pods where they are: what is held stays held" if late else "the pods of before"
+    return ""

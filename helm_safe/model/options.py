@@ -14,7 +14,7 @@ PROVIDERS = (
     *("scrape", "prometheus", "datadog", "cloudwatch", "newrelic"),
     *("graphite", "influxdb", "dynatrace", "json"),
 )
-STRATEGIES = ("auto", "shift", "standby", "express", "native")
+STRATEGIES = ("auto", "shift", "standby", "replicas", "partition", "express", "native")
 
 
 class Option(NamedTuple):
@@ -70,6 +70,7 @@ OPTIONS: dict[str, Option] = {
         Option("approval.timeout", none_or(span(1, 7 * DAY)), 3600.0, unit="s"),
         Option("approval.then", one_of("stop", "go-on"), "stop"),
         Option("bake", ANNOTATED["bake"], 60.0, "--bake", "bake", "s"),
+        Option("drain-wait", span(0, DAY), 0.0, unit="s"),
         Option("timeout", span(1, 7 * DAY), 900.0, "--timeout", unit="s"),
         Option(
             "known-good-after", ANNOTATED["known-good-after"], 1800.0, "--known-good-after", "known-good-after", "s"

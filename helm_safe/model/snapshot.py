@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -96,7 +96,9 @@ class Snapshot:
     a standby. crooked: why a route to them cannot be split, a sentence each. blind: why the gateway's numbers cannot be
     had, "" when they can. unanswered: queries of the user's that were tried and had no usable answer. near: kinds of
     routes of which those of other namespaces may not be listed. whole: kinds listed wherever a router looks for them.
-    sharing: what the rules of all routes to the release say, as they will be after the rollback.
+    sharing: what the rules of all routes to the release say, as they will be after the rollback. plain: the workloads
+    to which users come by Services that no route names, where no other can be staged; plain_permitted: what `permitted`
+    is then.
     """
 
     history: History
@@ -117,6 +119,12 @@ class Snapshot:
     near: tuple[str, ...] = ()
     whole: frozenset[tuple[str, str]] = frozenset()
     sharing: tuple[Sharing, ...] = ()
+    plain: Staging = field(default_factory=Staging)
+    plain_permitted: Mapping[str, bool] = field(default_factory=dict)
+
+    def by_ratio(self) -> Snapshot:
+        """The same for a run that moves users by the ratio of ready pods."""
+        return replace(self, staging=self.plain, permitted=self.plain_permitted)
 
     @property
     def around(self) -> Around:

@@ -1,7 +1,9 @@
 """Which workloads get a standby, which follow with the native rollback, and which it leaves alone. Pure.
 
 A workload is staged when the rollback changes its pods (the template, or a ConfigMap or Secret that it reads) and a
-route sends users to it through a live Service. The others have no share of traffic that could move in steps.
+route sends users to it through a live Service. Where no route does, a live Service alone is a way in, too: users come
+by its name, and the share of a standby is its part of the pods that are ready behind it. The others have no share of
+traffic that could move in steps.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, s
 from helm_safe.core.references import config_references
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.changes import Change
-from helm_safe.model.routes import Around
+from helm_safe.model.own import ours
+from helm_safe.model.routes import Around, service_of
 from helm_safe.model.subsets import selector_of
 
 KINDS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -26,7 +29,8 @@ MAX_NAME = 63
 class Door:
     """A live backend by which users come to a staged workload, our own Service beside it, and the routes to it.
 
-    service: "web", or "web/v2" where the route names a subset of its pods (Istio).
+    service: "web", or "web/v2" where the route names a subset of its pods (Istio). routes: none where users come by the
+    name of the Service.
     """
 
     service: str
@@ -120,6 +124,23 @@ def staging_of(
     return Staging(tuple(staged), tuple(follow), tuple(alone), tuple(_shared(change, live, staged)))
 
 
+def plain_staging(
+    change: Change, live: Mapping[ObjectRef, Object], routed: Mapping[str, tuple[ObjectRef, ...]]
+) -> Staging:
+    """The same where users come by the names of Services; those that have a route are left out."""
+    taken = {service_of(name) for name in routed}
+    namespaces = {ref.namespace for ref in serving(change.target.objects)}
+    plain: dict[str, tuple[ObjectRef, ...]] = {
+        ref.name: ()
+        for ref, obj in live.items()
+        if (ref.group, ref.kind) == ("", "Service")
+        and ref.namespace in namespaces
+        and ref.name not in taken
+        and not ours(obj)
+    }
+    return staging_of(change, live, plain)
+
+
 def count_before(live: Mapping[ObjectRef, Object], ref: ObjectRef, declared: Any) -> int:
     """The replicas that a workload had before the incident. declared: those of the target's manifest.
 
@@ -178,7 +199,7 @@ def _doors(
 ) -> Iterator[Door]:
     labels = labels_of(pod_template(workload) or {})
     for name, routes in sorted(routed.items()):
-        if routes and selects(selector_of(around, ref.namespace, name), labels):
+        if selects(selector_of(around, ref.namespace, name), labels):
             yield Door(name, short(name.replace("/", "-").lower()), tuple(sorted(routes)))
 
 

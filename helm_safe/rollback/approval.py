@@ -8,7 +8,7 @@ from helm_safe.model.plan import Step
 from helm_safe.rollback.commit import Outcome, failed, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.gate import POLL, Gate
-from helm_safe.rollback.shift import judged_pods
+from helm_safe.rollback.podgate import gate_of
 from helm_safe.rollback.traffic import look
 from helm_safe.rollback.waiting import REMIND, Facts, answer, begin_waiting, tell_waiting, waiting_words
 
@@ -51,7 +51,7 @@ def _over(run: Run, facts: Facts) -> Outcome:
 def _gate(run: Run, step: Step) -> Gate | None:
     """The gate of the step before, where it has one."""
     before = run.plan.step(step.args["after"])
-    return Gate(run, before, judged_pods(run, before)) if before and "trial" in before.args else None
+    return gate_of(run, before) if before and "trial" in before.args else None
 
 
 def _look(run: Run, step: Step, gate: Gate | None) -> Outcome | None:

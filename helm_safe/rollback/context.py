@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from helm_safe.model.errors import Interrupted
 from helm_safe.model.events import Event, Level
 from helm_safe.model.logbook import LogBook
-from helm_safe.model.machine import safe_share, stopping
+from helm_safe.model.machine import safe_place, safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
 from helm_safe.model.policy import Resolved
 from helm_safe.model.queries import Query
@@ -72,6 +72,7 @@ class Run:
     """One run: every write is announced in the journal first.
 
     views: what it follows. logs: what it has read. told: keys of `tell_once`. were_ready: UIDs of pods seen ready.
+    upkeep: what must be kept so while a step waits.
     """
 
     world: World
@@ -89,6 +90,7 @@ class Run:
     logs: LogBook = field(default_factory=LogBook)
     told: set[str] = field(default_factory=set)
     were_ready: set[str] = field(default_factory=set)
+    upkeep: Callable[[Run], None] | None = None
 
     def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
         """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""
@@ -133,6 +135,8 @@ class Run:
         self.stop_here(where)
         if self.request() and not stopping(self.plan, self.progress):
             raise Turn
+        if self.upkeep:
+            self.upkeep(self)
 
     def request(self) -> str:
         """The wish in force: a pause holds until resume, an abort wins over everything."""
@@ -148,7 +152,8 @@ class Run:
         Each record says where users must go if the run stops there.
         """
         share = safe_share(self.plan, self.progress)
-        safe = {"share": share, "to": safe_words(self.plan, share)} if self.plan.traffic else {}
+        told = safe_words(self.plan, share) if self.plan.traffic else safe_place(self.plan, self.progress)
+        safe = {"share": share, "to": told} if told else {}
         record = Record(self.world.cluster.now(), kind, stage.value, step, data or {}, safe)
         self.journal.append(record)
         self.progress = fold([record], self.progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import datetime, timezone
 from typing import Any
@@ -27,6 +28,7 @@ ANY_AGE = datetime.min.replace(tzinfo=timezone.utc)
 
 def drain(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Scale the workloads that nobody uses any more to 0, and wait until their pods no longer serve."""
+    linger(run, step, step.args["workloads"])
     for name in step.args["workloads"]:
         scale(run, name, 0)
     deadline = run.world.clock.monotonic() + GONE_WITHIN
@@ -44,6 +46,23 @@ def refill(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idem
     """Undo of `drain`: the pods of before come back, up and serving, before any route points to them."""
     if "drain" not in run.progress.begun and "drain" not in run.progress.done:
         return passed("nothing had been scaled down")
+    return bring_back(run, step)
+
+
+def linger(run: Run, step: Step, names: Sequence[str]) -> None:
+    """Before pods go: time for connections that are open to end by themselves (`drain-wait`)."""
+    seconds = float(run.settings.resolved.value("drain-wait")) if names else 0.0
+    if seconds:
+        words = f"waiting {seconds:g} s for open connections to {', '.join(names)} to end (drain-wait)"
+        run.tell(step.stage, words)
+    until = run.world.clock.monotonic() + seconds
+    while run.world.clock.monotonic() < until:
+        run.safe_point("while open connections end; users are on proven pods")
+        run.world.clock.sleep(min(POLL, until - run.world.clock.monotonic()))
+
+
+def bring_back(run: Run, step: Step) -> Outcome:
+    """The captured pods of the live workloads, up and serving."""
     wanted: dict[str, int] = step.args["wanted"]
     for name, count in wanted.items():
         scale(run, name, count, only_up=True)

@@ -51,6 +51,8 @@ def idle_after(settings: Resolved) -> float:
 class Gate:
     """One step's gate. Times are the clock's monotonic seconds; waited is counted from the step's beginning."""
 
+    unseen = "without the gateway's numbers, as accepted"
+
     run: Run
     step: Step
     pods: PodWatch
@@ -66,11 +68,11 @@ class Gate:
     metrics: list[GateState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.trials = tuple(self._trials())
+        self.trials, asked = tuple(self._trials()), self.asked_of()
         queries = queries_in(self.run.settings.resolved)
-        alpha = alpha_of(self._gates(), len(self.trials) * (TESTS + len(queries)))
+        alpha = alpha_of(self._gates(), max(len(asked), 1) * (TESTS + len(queries)))
         self.counters = Counters(self.run, self.trials, self.share, alpha, self._notice)
-        self.asking = Asking(self.run, self.trials, alpha, self.share == 100, self._kept("readings"))
+        self.asking = Asking(self.run, asked, alpha, self.alone, self._kept("readings"))
 
     @property
     def share(self) -> float:
@@ -93,6 +95,20 @@ class Gate:
     def blind(self) -> bool:
         """Whether the user goes without the gateway's numbers."""
         return bool(self.run.plan.settings["blind"])
+
+    @property
+    def actual(self) -> float | None:
+        """Percent of the traffic that the judged pods really have, None where nobody knows."""
+        return self.counters.actual
+
+    @property
+    def alone(self) -> bool:
+        """Whether the judged Services have nobody beside them to compare with but the step before."""
+        return self.share == 100
+
+    def asked_of(self) -> tuple[Trial, ...]:
+        """For whom the user's own metrics are asked."""
+        return tuple(self._trials())
 
     def hold(self) -> Outcome:
         """Look until it is decided. Raises Turn, Interrupted and LostLease where a wait may be left."""
@@ -245,9 +261,9 @@ class Gate:
         self.run.tell(self.step.stage, f"{words} ({self.waited:.0f} s so far{left})", **data)
 
     def _words(self) -> str:
-        actual = self.counters.actual
+        actual = self.actual
         split = f"{self.share:g} % wanted" + (f", {actual:.1f} % actual" if actual is not None else "")
-        told = [each.sentence for each in self.judgements] or ["without the gateway's numbers, as accepted"]
+        told = [each.sentence for each in self.judgements] or [self.unseen]
         told += [each.sentence for each in self.metrics]
         without = self.run.plan.settings.get("unanswered", [])
         told += [f"without {', '.join(without)}, as accepted"] if without else []
@@ -261,7 +277,7 @@ class Gate:
             "step": self.step.id,
             "share": float(self.step.args["share"]),
             "wanted": self.share,
-            "actual": self.counters.actual,
+            "actual": self.actual,
             "waited": self.waited,
             "bake": self.bake,
             "deadline": self.timeout,

@@ -22,12 +22,21 @@ from helm_safe.model.revisions import Evidence, History, Release, Revision
 from helm_safe.model.routes import Around
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import DryRun, Resource, Served, Snapshot
-from helm_safe.model.staging import Staging, staging_of
+from helm_safe.model.staging import Staging, plain_staging, staging_of
 from helm_safe.model.standby import standby_objects
 from helm_safe.ports import Cluster
 from helm_safe.rollback import permissions
 from helm_safe.rollback.context import World, in_parallel
-from helm_safe.rollback.discovery import carriers, concerns, context_kinds, crooked, route_kinds, routed, sharing
+from helm_safe.rollback.discovery import (
+    Routed,
+    carriers,
+    concerns,
+    context_kinds,
+    crooked,
+    route_kinds,
+    routed,
+    sharing,
+)
 from helm_safe.rollback.warmup import check_variables, wanted_by
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
@@ -70,9 +79,21 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     where = routed(around, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
     staging = replace(staging, carriers=carriers(staging, around))
-    moves = settings.strategy not in ("native", "express")
-    needed = permissions_to_stage(served, change, history.release, live.objects, staging) if moves else []
-    needed += permissions.of_warm_up(history.release, wanted_by(settings.resolved))
+    moves = settings.strategy not in ("native", "express", "partition")
+    plain = _plain(change, live.objects, where, bool(staging.staged), settings)
+    warming = permissions.of_warm_up(history.release, wanted_by(settings.resolved))
+    asked = [
+        _to_review(
+            served,
+            change,
+            history.release,
+            [*permissions_to_stage(served, change, history.release, live.objects, each), *warming]
+            if moves
+            else warming,
+        )
+        for each in (staging, plain)
+    ]
+    granted = _review(world.cluster, [permission for each in asked for permission in each])
     return Snapshot(
         history=history,
         change=change,
@@ -85,12 +106,23 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         settings=settings,
         now=world.cluster.now(),
         dry_run=_dry_runs(world.cluster, served, change.target, settings),
-        permitted=_permissions(world.cluster, served, change, history.release, needed),
+        permitted={key: granted[key] for key in map(_key, asked[0])},
         staging=staging,
+        plain=plain,
+        plain_permitted={key: granted[key] for key in map(_key, asked[1])},
         crooked=crooked(staging, around, history.release),
         whole=live.whole,
         sharing=sharing(change, around),
     )
+
+
+def _plain(
+    change: Change, live: Mapping[ObjectRef, Object], where: Routed, staged: bool, settings: Settings
+) -> Staging:
+    """Looked at where nothing better can be had; whoever asks for it gets it for Services that have a route, too."""
+    if settings.strategy == "replicas":
+        return plain_staging(change, live, {})
+    return plain_staging(change, live, where) if settings.strategy == "auto" and not staged else Staging()
 
 
 def _proven_contents(cluster: Cluster, release: Release) -> dict[str, str]:
@@ -199,10 +231,10 @@ def applies_server_side(target: Revision, settings: Settings) -> bool:
     return target.server_side if mode == "auto" else mode == "true"
 
 
-def _permissions(
-    cluster: Cluster, served: Served, change: Change, release: Release, staged: list[permissions.Permission]
-) -> Mapping[str, bool]:
-    """Access reviews for what neither a list nor a dry run proves."""
+def _to_review(
+    served: Served, change: Change, release: Release, staged: list[permissions.Permission]
+) -> list[permissions.Permission]:
+    """What neither a list nor a dry run proves."""
     asked = permissions.of_run(
         served,
         release,
@@ -212,12 +244,20 @@ def _permissions(
         staged=staged,
     )
     listed = {(resource.gvk.group, resource.gvk.kind) for resource, _ in _to_list(served, change, release)}
-    ordered = permissions.to_review(asked, listed, staged)
+    return permissions.to_review(asked, listed, staged)
+
+
+def _review(cluster: Cluster, wanted: list[permissions.Permission]) -> Mapping[str, bool]:
+    """One access review for each."""
+    ordered = list({_key(each): each for each in wanted}.values())
     answers = in_parallel(
         lambda each: cluster.allowed(each.verb, each.resource, each.namespace, each.subresource), ordered
     )
-    keys = [permission_key(each.verb, each.resource, each.subresource) for each in ordered]
-    return dict(zip(keys, answers, strict=True))
+    return dict(zip(map(_key, ordered), answers, strict=True))
+
+
+def _key(each: permissions.Permission) -> str:
+    return permission_key(each.verb, each.resource, each.subresource)
 
 
 def permissions_to_stage(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from helm_safe.core.objects import ObjectRef
+from helm_safe.core.objects import ObjectRef, dig
 from helm_safe.model.gates import span_words
 from helm_safe.model.judging import decision_words
 from helm_safe.model.plan import Traffic
+from helm_safe.rollback import by_partition, by_ratio
 from helm_safe.rollback.discovery import router_for
 from helm_safe.rollback.inspect import applies_server_side
 from helm_safe.rollback.queries import queries_in
-from helm_safe.rollback.strategy import Scene, gated_shares
+from helm_safe.rollback.scene import Scene
+from helm_safe.rollback.strategy import gated_shares
 
 CARRIER = "made by this run to carry the weights, and deleted in the end; the Ingress beside it stays as it is"
 
@@ -19,10 +21,11 @@ CARRIER = "made by this run to carry the weights, and deleted in the end; the In
 def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence[str] = ()) -> Iterator[str]:
     """Sentences, the treatment of workloads first. left_out: queries that were accepted as unanswered."""
     staging = scene.snapshot.staging
-    for each in staging.staged if strategy in ("standby", "shift", "express") else ():
+    for each in staging.staged if strategy in ("standby", "shift", "replicas", "express") else ():
         doors = ", ".join(f"Service/{door.service}" for door in each.doors)
         yield f"{each.workload} is staged: {each.replicas} pods, users come by {doors}"
-    for ref, why in staging.follow:
+    held = {each.workload for each in by_partition.held(scene)} if strategy == "partition" else set()
+    for ref, why in (each for each in staging.follow if each[0] not in held):
         yield f"{ref} follows with the native rollback: {why}"
     for ref in staging.alone:
         yield f"{ref} is left alone: its pods do not change"
@@ -33,7 +36,22 @@ def notes(strategy: str, scene: Scene, moved: Traffic | None, left_out: Sequence
         yield f"{kind} of other namespaces: you may not list them, so nobody looked whether one sends users here"
     if left_out and moved:
         yield f"the gates go without {', '.join(left_out)}, as you accepted: no answer came while planning"
+    yield from by_ratio.told(scene) if strategy == "replicas" else ()
+    yield from by_partition.told(scene) if strategy == "partition" else ()
+    yield from connections(strategy, scene)
     yield from decisions(strategy, scene)
+
+
+def connections(strategy: str, scene: Scene) -> Iterator[str]:
+    """What the Services and budgets of the staged workloads mean for a run."""
+    for service in dict.fromkeys(each.service for each in scene.snapshot.staging.doors()):
+        live = scene.snapshot.live.get(ObjectRef("", "Service", scene.snapshot.history.release.namespace, service))
+        if strategy != "express" and dig(live, "spec", "sessionAffinity") == "ClientIP":
+            yield f"Service/{service} has sessionAffinity ClientIP: who has a pod keeps it, so the share is of clients"
+        if strategy == "replicas" and dig(live, "spec", "clusterIP") == "None":
+            yield f"Service/{service} is headless: clients choose among its addresses, as often as they look them up"
+    if scene.snapshot.of_kind("policy", "PodDisruptionBudget") and strategy in ("standby", "shift", "replicas"):
+        yield "disruption budgets hold evictions alone: pods that nobody uses are scaled down, which they do not count"
 
 
 def decisions(strategy: str, scene: Scene) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from helm_safe.core.findings import Finding, Status
@@ -13,12 +13,13 @@ from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
+from helm_safe.rollback import by_partition, by_ratio
 from helm_safe.rollback.discovery import route_kinds
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
 from helm_safe.rollback.queries import left_out
+from helm_safe.rollback.scene import Scene
 from helm_safe.rollback.strategy import (
-    Scene,
     after_rollback,
     after_watch,
     before_commit,
@@ -55,7 +56,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         lost=tuple(_lost(snapshot)),
         settings=_to_remember(strategy, scene, findings),
         undo=undo(strategy, scene),
-        hold=hold_users(strategy),
+        hold=hold_users(strategy, scene),
         traffic=moved,
         notes=tuple(notes(strategy, scene, moved, left_out(findings))),
     )
@@ -72,11 +73,19 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
     number = snapshot.change.target.number
     title = f"native helm rollback to revision {number}" + hooks_note(snapshot, settings)
     yield Step("rollback", Stage.COMMIT, "rollback", title, {"to": number})
-    yield from after_rollback(strategy)
+    yield from after_rollback(strategy, scene)
     wanted = replicas_wanted(snapshot)
-    yield Step("replicas", Stage.COMMIT, "replicas", _replicas_title(snapshot), {"wanted": wanted})
-    yield from _restarts(snapshot, () if strategy in ("native", "express") else tuple(scene.workloads))
+    first = {**wanted, **(by_ratio.first_pods(scene) if strategy == "replicas" else {})}
+    title = _replicas_title(first)
+    if strategy != "replicas":
+        yield Step("replicas", Stage.COMMIT, "replicas", title, {"wanted": first})
+    stays = strategy in ("native", "express", "partition")
+    yield from _restarts(snapshot, () if stays else tuple(scene.workloads))
     yield Step("verify", Stage.COMMIT, "verify", "verify the release record and every live object")
+    if strategy == "replicas":
+        # Users who were held at the standby come back by it once more.
+        yield Step("replicas", Stage.WATCH, "replicas", title, {"wanted": first})
+    yield from by_partition.let_go(scene) if strategy == "partition" else ()
     yield Step(
         "watch",
         Stage.WATCH,
@@ -117,8 +126,8 @@ def hooks_note(snapshot: Snapshot, settings: Settings) -> str:
     return f" (hooks skipped: {', '.join(names)})" if settings.native.no_hooks else f" (runs hooks: {', '.join(names)})"
 
 
-def _replicas_title(snapshot: Snapshot) -> str:
-    counts = ", ".join(f"{name} {count}" for name, count in replicas_wanted(snapshot).items())
+def _replicas_title(wanted: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{name} {count}" for name, count in wanted.items())
     return f"see that replicas are as before ({counts})" if counts else "no replicas to restore"
 
 
@@ -211,7 +220,7 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
         "options": settings.resolved.to_json(),
         "native": {name: getattr(native, name) for name in type(native).__dataclass_fields__},
         "staging": snapshot.staging.to_json(),
-        "holds": holds(scene) if strategy in ("standby", "shift") else [],
+        "holds": holds(scene) if strategy in ("standby", "shift", "replicas") else [],
         "floors": floors(strategy, scene, replicas_wanted(snapshot)),
         "charted": sorted(str(ref) for ref in snapshot.change.target.objects if (ref.group, ref.kind) in route_kinds()),
         "isolated": scene.isolated,

@@ -24,7 +24,8 @@ from helm_safe.rollback.pauses import verify_pauses
 from helm_safe.rollback.planning import build_plan
 from helm_safe.rollback.queries import untold
 from helm_safe.rollback.runs import standing_isolation
-from helm_safe.rollback.strategy import Scene, choose
+from helm_safe.rollback.scene import Scene
+from helm_safe.rollback.strategy import choose, without_users
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     if gauge.origin:
         words = f"what users get is told by {gauge.origin}"
         world.reporter.event(Event(world.clock.now(), Stage.INSPECT.value, Level.INFO, words))
-    scene = _scene(world, snapshot, settings, gauge)
-    strategy, why = choose(scene)
+    scene, strategy, why = _chosen(world, snapshot, settings, gauge)
+    snapshot = scene.snapshot
     # The checks judge what will be done: nothing is doubled, say, where no standby is made.
     unanswered = untold(world, release, settings.resolved, [door.service for door in snapshot.staging.doors()])
     chosen = replace(settings, strategy=strategy)
@@ -64,6 +65,36 @@ def prepare(world: World, release: Release, number: int | None, asked: Asked) ->
     findings = tuple(run_checks(snapshot))
     plan = build_plan(replace(scene, snapshot=snapshot), strategy, why, findings)
     return Prepared(history, evidence, number is None, snapshot, findings, plan)
+
+
+def _chosen(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> tuple[Scene, str, str]:
+    """The strategy and why, with the scene as it is for that one."""
+    by_ratio = snapshot.plain.staged or settings.strategy == "replicas"
+    scene = _scene(world, snapshot.by_ratio() if by_ratio else snapshot, settings, gauge)
+    strategy, why = choose(scene)
+    if strategy != "replicas":
+        # What is down is told by those to whom users come by a Service alone, too.
+        down = replace(scene.snapshot, permitted=snapshot.permitted)
+        return replace(scene, snapshot=down if strategy == "express" else snapshot), strategy, why
+    words = _against(scene.snapshot, snapshot) if settings.strategy == "auto" else ""
+    if not words:
+        return scene, strategy, why
+    scene = replace(scene, snapshot=snapshot)
+    return scene, without_users(scene)[0], f"no second set of its pods is made: {words}"
+
+
+def _against(snapshot: Snapshot, before: Snapshot) -> str:
+    """Why `replicas` would be blocked where the native rollback is not, in the words of the first finding; "" if not.
+
+    Nobody asked for a second set of pods, so what stands against it alone is a reason not to make one.
+    """
+    native, doubled = (
+        replace(each, settings=replace(each.settings, strategy=strategy))
+        for each, strategy in ((before, "native"), (snapshot, "replicas"))
+    )
+    known = {(each.check, each.object) for each in run_checks(native) if each.blocks}
+    found = (each for each in run_checks(doubled) if each.blocks and (each.check, each.object) not in known)
+    return next((each.message.rstrip(".") for each in found), "")
 
 
 def _scene(world: World, snapshot: Snapshot, settings: Settings, gauge: Gauge) -> Scene:

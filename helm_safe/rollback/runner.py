@@ -20,11 +20,11 @@ from helm_safe.model.errors import (
     Unreachable,
 )
 from helm_safe.model.events import Level
-from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_share
+from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_action, safe_place, safe_share
 from helm_safe.model.outline import outline
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
-from helm_safe.rollback import drain, holding, shift, standby
+from helm_safe.rollback import drain, holding, joining, pinning, ratio, shift, standby
 from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
@@ -75,6 +75,16 @@ ACTIONS: dict[str, ActionOf] = {
     "refill": drain.refill,
     "safe": shift.go_safe,
     "keep": shift.keep_safe,
+    "ratio": ratio.ratio,
+    "hold again": ratio.reassert,
+    "left": ratio.left,
+    "pods back": ratio.refill,
+    "keep pods": ratio.keep,
+    "pin": pinning.pin,
+    "pin again": pinning.pin_again,
+    "lower": pinning.lower,
+    "unpin": pinning.unpin,
+    "stay": pinning.stay,
 }
 
 
@@ -83,6 +93,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
 
     request: "abort" makes the machine choose the way out.
     """
+    run.upkeep = joining.keep_joined if run.plan.strategy == "replicas" else None
     with _signals(run.signals), closing(run), _told_as_mid_run(run):
         _open(run)
         paused = False
@@ -171,24 +182,33 @@ def raise_for(run: Run, state: EndState) -> None:
 
 def _put_back(run: Run) -> str:
     """How things stand after a stop before COMMIT, and what next."""
-    if run.plan.traffic is None:
+    if run.plan.traffic is None and not run.plan.undo:
         return "Nothing was changed. Mend the cause and run it again."
     done = run.progress.done.values()
     shared = " Look at what both revisions share, such as a database or configuration."
     advice = shared if any(outcome.get("both_bad") for outcome in done) else ""
     why = next((outcome["no_help"] for outcome in done if outcome.get("no_help")), "")
     told = f"\nA rollback does not help: {why}." if why else ""
-    where = safe_words(run.plan, safe_share(run.plan, run.progress))
+    where = _safe(run)
     return f"Everything is as it was; users are at {where}.{advice}{told}"
 
 
 def _where(run: Run, stuck: dict[str, Any] | None) -> str:
     """Where users are after a stop behind COMMIT."""
-    if run.plan.traffic is None:
+    if run.plan.strategy == "partition":
+        return f"; the pods stay {pinning.held_words(run)}"
+    if run.plan.traffic is None and not run.plan.hold:
         return ""
     if stuck:
         return f"; and users could not be sent to proven pods: {stuck['reason']}"
-    return f"; all users are at {safe_words(run.plan, safe_share(run.plan, run.progress))}, which has proved itself"
+    return f"; all users are at {_safe(run)}, which has proved itself"
+
+
+def _safe(run: Run) -> str:
+    """Where users belong, for people."""
+    if run.plan.traffic is None:
+        return safe_place(run.plan, run.progress)
+    return safe_words(run.plan, safe_share(run.plan, run.progress))
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def weights(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - ide
 
 def judged_pods(run: Run, step: Step) -> PodWatch:
     """The pods that are on trial at a step: the restored ones in RETURN, the standby's in SHIFT."""
-    restoring = step.args["trial"] == "stable"
+    restoring = step.args["trial"] == "stable" or step.action == "lower"
     return restored(run, step.stage, step.args["workloads"]) if restoring else watched(run, step.stage)
 
 

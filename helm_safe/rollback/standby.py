@@ -37,8 +37,9 @@ def create(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - what
     staging, run_id, release = staging_of_plan(run), run.journal.run_id, run.release.name
     made = standby_objects(staging, change, live, run_id, release)
     if not run.captured(OBJECTS):
-        labels = joined_labels(staging, change, live, run_id, release)
         run.record(Kind.CAPTURED, step.stage, OBJECTS, {"refs": [list(ref_of(obj)) for obj in made]})
+    if not run.captured(LABELS):  # for itself: a kill may have come between the two
+        labels = joined_labels(staging, change, live, run_id, release)
         run.record(Kind.CAPTURED, step.stage, LABELS, {name: each._asdict() for name, each in labels.items()})
     uids = {str(ref_of(obj)): make(run, obj) for obj in made}
     return passed(f"made {', '.join(uids)}", uids=uids)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 from helm_safe.core.objects import Object, ObjectRef, ref_of
@@ -14,39 +13,15 @@ from helm_safe.model.holds import holders
 from helm_safe.model.judging import time_to_decision
 from helm_safe.model.plan import Stage, Step, Traffic, judged_share
 from helm_safe.model.settings import Settings
-from helm_safe.model.snapshot import Snapshot
-from helm_safe.rollback.discovery import KnownGood, Routed, traffic_of, traffic_to
+from helm_safe.rollback import by_partition, by_ratio
+from helm_safe.rollback.discovery import KnownGood, traffic_of, traffic_to
 from helm_safe.rollback.pauses import pause, pauses
+from helm_safe.rollback.scene import Scene
 from helm_safe.rollback.traffic import router_of
 
 CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
 """Percent on the restored pods: they are of the version that has just proved itself, so 1 % would tell nothing new."""
-
-
-@dataclass(frozen=True)
-class Scene:
-    """All that a plan is made of. down: why the current revision serves nobody, "" when it does. rate: requests per
-    second that users send. good: the backend that all could go to. where: routes by Service.
-    """
-
-    snapshot: Snapshot
-    settings: Settings
-    where: Routed
-    good: KnownGood | None = None
-    down: str = ""
-    rate: float = 0.0
-    isolated: bool = False
-
-    @property
-    def workloads(self) -> list[str]:
-        """The staged workloads, "Deployment/api"."""
-        return [str(each.workload) for each in self.snapshot.staging.staged]
-
-    @property
-    def replicas(self) -> dict[str, int]:
-        """The captured count of each staged workload."""
-        return {str(each.workload): each.replicas for each in self.snapshot.staging.staged}
 
 
 def choose(scene: Scene) -> tuple[str, str]:
@@ -56,6 +31,14 @@ def choose(scene: Scene) -> tuple[str, str]:
         return _found(scene)
     if asked == "standby" and not scene.snapshot.staging.staged:
         raise UsageError(f"--strategy standby: {_nothing_staged(scene)}", "Leave --strategy away, or take native.")
+    if asked == "replicas" and not scene.snapshot.staging.staged:
+        raise UsageError(
+            f"--strategy replicas: {_nothing_staged(scene)}, and no Service alone leads to a Deployment that changes",
+            "Leave --strategy away, or take native.",
+        )
+    if asked == "partition" and not by_partition.held(scene):
+        why = "; ".join(f"{ref}: {why}" for ref, why in by_partition.free(scene)) or "no StatefulSet's pods change"
+        raise UsageError(f"--strategy partition: {why}", "Leave --strategy away, or take native.")
     if asked == "shift" and scene.good is None:
         raise UsageError(
             "--strategy shift: no backend beside the release's own serves and has proved itself in all its routes",
@@ -70,14 +53,26 @@ def _found(scene: Scene) -> tuple[str, str]:
     """What fits, the best first."""
     staged, number = scene.snapshot.staging.staged, scene.snapshot.change.target.number
     if not staged:
-        return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
+        return without_users(scene)
     if scene.good and scene.good.ready >= _needed(scene):
         return "shift", f"a known-good backend already serves ({scene.good.proof})"
     if scene.down:
         return "express", f"{scene.down}: steps would protect nobody"
     if scene.snapshot.crooked and _accepted(scene.settings, CROOKED):
         return "native", f"users cannot be moved in steps, as you accepted: {scene.snapshot.crooked[0]}"
+    if not scene.snapshot.staging.routes:
+        return "replicas", "users come by a Service that no route names, so the share is the ratio of its ready pods"
     return "standby", f"revision {number} can prove itself beside the current one, with few users first"
+
+
+def without_users(scene: Scene) -> tuple[str, str]:
+    """What fits where no share of users can be moved."""
+    held = [each for each in by_partition.held(scene) if each.pods > 1]
+    if held:
+        return "partition", f"{held[0].workload} can be held and let go pod by pod, a gate before each"
+    for ref, why in by_partition.free(scene):
+        return "native", f"{ref} cannot be let go pod by pod: {why}"
+    return "native", f"{_nothing_staged(scene)}, so no share of users can be moved in steps"
 
 
 def traffic(strategy: str, scene: Scene) -> Traffic | None:
@@ -103,11 +98,7 @@ def verify_shares(moved: Traffic | None, settings: Settings) -> None:
 def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
     """What comes between AUTOPSY and the native rollback; ISOLATE even comes before AUTOPSY."""
     if strategy == "standby":
-        yield from _hold(scene)
-        names = ", ".join(f"Deployment/{each.standby}" for each in scene.snapshot.staging.staged)
-        number = scene.snapshot.change.target.number
-        yield Step("standby", Stage.STANDBY, "standby", f"bring up revision {number} beside the current one as {names}")
-        yield Step("ready", Stage.STANDBY, "ready", f"wait until its pods are up, and {_warming('them', scene)}")
+        yield from _standby(scene)
         yield from _shift(scene)
         yield Step("join", Stage.COMMIT, "join", "let the standby's pods serve the release's own Services too")
         yield _drain(scene)
@@ -119,10 +110,23 @@ def before_commit(strategy: str, scene: Scene) -> Iterator[Step]:
         yield Step("bridge", Stage.COMMIT, "bridge", "let the known-good pods serve the release's own Services too")
         yield _drain(scene)
         yield Step("forget", Stage.COMMIT, "forget", "leave no field manager that Helm would meet")
+    if strategy == "replicas":
+        yield from _standby(scene)
+        yield from by_ratio.shift(scene)
+    if strategy == "partition":
+        yield from by_partition.before(scene)
     if strategy in ("express", "native"):
         # Without steps whoever wanted to be asked at one of them is asked once, before everything.
         before = "the native rollback (users cannot be moved in steps)"
         yield from pause(scene.settings, (*pauses(scene.settings), COMMIT), before, Stage.COMMIT)
+
+
+def _standby(scene: Scene) -> Iterator[Step]:
+    yield from _hold(scene)
+    names = ", ".join(f"Deployment/{each.standby}" for each in scene.snapshot.staging.staged)
+    number = scene.snapshot.change.target.number
+    yield Step("standby", Stage.STANDBY, "standby", f"bring up revision {number} beside the current one as {names}")
+    yield Step("ready", Stage.STANDBY, "ready", f"wait until its pods are up, and {_warming('them', scene)}")
 
 
 def _shift(scene: Scene) -> Iterator[Step]:
@@ -147,21 +151,30 @@ def isolation(scene: Scene) -> Step:
     )
 
 
-def after_rollback(strategy: str) -> Iterator[Step]:
+def after_rollback(strategy: str, scene: Scene) -> Iterator[Step]:
     """What comes right after the native call, before anything else."""
     if strategy in ("standby", "shift"):
         yield Step(
             "reassert", Stage.COMMIT, "reassert", "keep all users on proven pods, whatever Helm wrote", {"share": 100}
         )
+    if strategy == "replicas":
+        yield Step("reassert", Stage.COMMIT, "hold again", "see that proven pods serve the release's own Services")
+    if strategy == "partition":
+        yield from by_partition.after(scene)
 
 
 def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
     """The way back of users to the release's own Services, and the end of what was made for the run."""
-    if strategy != "native":
+    if strategy not in ("native", "partition"):
         title = _warming("the restored pods", scene)
         yield Step("warm", Stage.WATCH, "warm", title, {"workloads": scene.workloads})
-    if strategy in ("native", "express"):
+    if strategy in ("native", "express", "partition"):
         yield from _users(scene)
+        yield from by_partition.end(scene) if strategy == "partition" else ()
+        return
+    if strategy == "replicas":
+        yield from by_ratio.come_back(scene)
+        yield from _tidy(scene)
         return
     leave = "take the standby's pods out of the release's own Services"
     if strategy == "standby":
@@ -175,7 +188,11 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
             then = f"{following} % of the users go to the restored pods" if following else "the routes are put back"
             yield from pause(scene.settings, (percent,), f"{then} ({percent} % are there now)", Stage.RETURN, name)
     yield Step("routes", Stage.CLEANUP, "routes", "put the routes back exactly", {"share": None})
-    if strategy == "standby":
+    yield from _tidy(scene, standby=strategy == "standby")
+
+
+def _tidy(scene: Scene, *, standby: bool = True) -> Iterator[Step]:
+    if standby:
         yield Step("remove", Stage.CLEANUP, "remove", "delete the standby")
     if holds(scene):
         yield Step("release", Stage.CLEANUP, "release", "put the autoscalers back exactly")
@@ -183,7 +200,7 @@ def after_watch(strategy: str, scene: Scene) -> Iterator[Step]:
 
 def _users(scene: Scene) -> Iterator[Step]:
     """Without gates on the way users tell at the end, where the gateway's counters can be read."""
-    services = sorted({door.service for door in scene.snapshot.staging.doors()})
+    services = sorted({door.service for door in scene.snapshot.staging.doors() if door.routes})
     if services and not scene.snapshot.blind:
         title = "see what users get from the restored pods: success rate and latency"
         yield Step("users", Stage.WATCH, "users", title, {"services": services, "bake": scene.settings.bake})
@@ -202,11 +219,15 @@ def gated_shares(strategy: str, steps: Sequence[float]) -> list[float]:
 
 def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
     """Before COMMIT: everything back, in an order in which users always have ready pods."""
-    if strategy not in ("standby", "shift"):
+    if strategy == "partition":
+        return by_partition.undo(scene)
+    if strategy not in ("standby", "shift", "replicas"):
         return ()
+    back = "pods back" if strategy == "replicas" else "refill"
+    safe = "leave" if strategy == "replicas" else "safe"
     steps = [
-        Step("undo drain", Stage.CLEANUP, "refill", "bring back the pods of before", {"wanted": scene.replicas}),
-        Step("undo routes", Stage.CLEANUP, "safe", "users to where they are safe"),
+        Step("undo drain", Stage.CLEANUP, back, "bring back the pods of before", {"wanted": scene.replicas}),
+        Step("undo routes", Stage.CLEANUP, safe, "users to where they are safe"),
         Step("undo standby", Stage.CLEANUP, "remove", "delete what this run made"),
     ]
     if holds(scene):
@@ -214,11 +235,14 @@ def undo(strategy: str, scene: Scene) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def hold_users(strategy: str) -> tuple[Step, ...]:
+def hold_users(strategy: str, scene: Scene) -> tuple[Step, ...]:
     """After COMMIT: users to the backend that has proved itself."""
-    if strategy not in ("standby", "shift"):
+    if strategy == "partition":
+        return by_partition.stay(scene)
+    if strategy not in ("standby", "shift", "replicas"):
         return ()
-    return (Step("keep", Stage.RETURN, "keep", "all users to the backend that has proved itself", {"share": 100}),)
+    action = "keep pods" if strategy == "replicas" else "keep"
+    return (Step("keep", Stage.RETURN, action, "all users to the backend that has proved itself", {"share": 100}),)
 
 
 def holds(scene: Scene) -> list[list[object]]:

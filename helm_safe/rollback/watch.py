@@ -50,7 +50,7 @@ def restored(run: Run, stage: Stage, names: list[str]) -> PodWatch:
 
 def _proven(run: Run) -> list[str]:
     """Workloads of the same version that serve meanwhile."""
-    staged = staging_of_plan(run).staged if run.plan.strategy == "standby" else ()
+    staged = staging_of_plan(run).staged if run.plan.strategy in ("standby", "replicas") else ()
     return [f"Deployment/{each.standby}" for each in staged]
 
 

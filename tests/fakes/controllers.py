@@ -47,7 +47,8 @@ CRASHING = Behaviour(ready=False, crashes=True)
 class Controllers:
     """behaviours: by tag of the image, or by the value of `mode` in a ConfigMap that the pod reads; others are good.
 
-    busy: pods that an autoscaler wants for a workload with traffic. passed: the seconds of the fake clock.
+    busy: pods that an autoscaler wants for a workload with traffic. passed: the seconds of the fake clock. by_name:
+    Services that users reach without a route.
     """
 
     def __init__(self, cluster: FakeCluster, behaviours: Mapping[str, Behaviour], busy: int = 1) -> None:
@@ -55,10 +56,12 @@ class Controllers:
         self.busy = busy
         self.behaviours = dict(behaviours)
         self.passed = 0.0
+        self.by_name: set[str] = set()
         self._pods: dict[str, tuple[Behaviour, float]] = {}
         self._serial = 0
         self._seen = -1
         self._due = float("inf")
+        self._templates: dict[str, Object] = {}
 
     def wait(self, seconds: float) -> None:
         """Time passes."""
@@ -77,6 +80,8 @@ class Controllers:
                 self._autoscale(hpa)
             for deployment in self._of("Deployment"):
                 self._roll(deployment)
+            for stateful in self._of("StatefulSet"):
+                self._roll_in_order(stateful)
             for service in self._of("Service"):
                 self._slice(service)
             for route in self._of("HTTPRoute"):
@@ -141,11 +146,46 @@ class Controllers:
         numbers = {"replicas": new + old, "updatedReplicas": new, "readyReplicas": ready, "availableReplicas": ready}
         self._status(deployment, {"observedGeneration": deployment["metadata"]["generation"], **numbers})
 
-    def _start(self, deployment: Object, digest: str) -> Object:
-        template = deployment["spec"]["template"]
+    def _roll_in_order(self, stateful: Object) -> None:
+        """Pods with numbers, one at a time: missing ones first, then from the last down to the partition.
+
+        Like the real controller with OrderedReady it touches nothing while a pod is not ready.
+        """
+        wanted, uid = _count(stateful), dig(stateful, "metadata", "uid")
+        digest = _digest(stateful["spec"]["template"])
+        self._templates[digest] = copy.deepcopy(stateful["spec"]["template"])
+        before = str(dig(stateful, "status", "currentRevision") or digest)
+        partition = int(dig(stateful, "spec", "updateStrategy", "rollingUpdate", "partition") or 0)
+        pods = {int(name_of(pod).rpartition("-")[2]): self._grown(pod) for pod in self._of("Pod") if _owner(pod) == uid}
+        for number in [number for number in pods if number >= wanted]:
+            self._remove(pods.pop(number))
+        for number in range(wanted):
+            if number not in pods:
+                made = digest if number >= partition else before
+                pods[number] = self._start(stateful, made, self._templates[made], str(number))
+            if not _is_ready(pods[number]):
+                break
+        else:
+            old = [number for number in range(partition, wanted) if labels_of(pods[number]).get(HASH) != digest]
+            if old:
+                self._remove(pods.pop(old[-1]))
+                pods[old[-1]] = self._start(stateful, digest, self._templates[digest], str(old[-1]))
+        updated = sum(labels_of(pod).get(HASH) == digest for pod in pods.values())
+        ready = sum(map(_is_ready, pods.values()))
+        whole = updated == ready == wanted and not partition
+        numbers = {"replicas": len(pods), "readyReplicas": ready, "updatedReplicas": updated}
+        numbers |= {"currentReplicas": updated if whole else len(pods) - updated}
+        revisions = {"currentRevision": digest if whole else before, "updateRevision": digest}
+        generation = {"observedGeneration": stateful["metadata"]["generation"]}
+        self._status(stateful, {**generation, **numbers, **revisions})
+
+    def _start(self, owning: Object, digest: str, template: Object | None = None, tail: str = "") -> Object:
+        """tail: the number of a pod of a StatefulSet."""
+        deployment, template = owning, template or owning["spec"]["template"]
         self._serial += 1
-        name = f"{name_of(deployment)}-{digest}-{self._serial}"
-        owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name_of(deployment), "controller": True}
+        name = f"{name_of(deployment)}-{tail}" if tail else f"{name_of(deployment)}-{digest}-{self._serial}"
+        kind = str(owning.get("kind") or "Deployment")
+        owner = {"apiVersion": "apps/v1", "kind": kind, "name": name_of(deployment), "controller": True}
         pod = {
             "apiVersion": "v1",
             "kind": "Pod",
@@ -221,7 +261,12 @@ class Controllers:
             "addressType": "IPv4",
             "ports": [{"name": str(dig(port, "name") or ""), "port": 8080, "protocol": "TCP"}],
             "endpoints": [
-                {"addresses": [dig(pod, "status", "podIP")], "conditions": {"ready": _is_ready(pod)}} for pod in pods
+                {
+                    "addresses": [dig(pod, "status", "podIP")],
+                    "conditions": {"ready": _is_ready(pod)},
+                    "targetRef": {"kind": "Pod", "name": name_of(pod)},
+                }
+                for pod in pods
             ],
         }
         live = self.cluster.objects.get(("discovery.k8s.io", "EndpointSlice", namespace, f"{name}-auto"))
@@ -261,6 +306,8 @@ class Controllers:
         doors = {
             name_of(service) for service in self._of("Service") if selects(mapping(service, "spec", "selector"), labels)
         }
+        if doors & self.by_name:
+            return False
         return not any(
             weight_of(ref) for route in self._of("HTTPRoute") for ref in _backends(route) if ref["name"] in doors
         )

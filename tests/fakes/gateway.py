@@ -17,7 +17,7 @@ class Gateway:
     """helm_safe.ports.MetricProvider. rate: requests per second over each rule of each route, split without chance.
 
     interval: seconds between the looks of whoever keeps the counters, 0 for counters read from the gateway itself.
-    stranded: requests that met a Service without a ready pod. failed: those and the ones that a pod answered badly.
+    fewest: ready pods that users of a Service without a route ever met. stranded: requests that met a Service without a ready pod. failed: those and the ones that a pod answered badly.
     """
 
     def __init__(self, cluster: FakeCluster, controllers: Controllers, rate: float = 200.0) -> None:
@@ -27,6 +27,7 @@ class Gateway:
         self.requests: dict[Backend, float] = {}
         self.errors: dict[Backend, float] = {}
         self.stranded = 0.0
+        self.fewest: int | None = None
         self.interval = 0.0
         self._kept: list[tuple[float, dict[Backend, float], dict[Backend, float]]] = [(0.0, {}, {})]
 
@@ -40,6 +41,10 @@ class Gateway:
             if key[1] == "HTTPRoute":
                 for rule in sequence(route, "spec", "rules"):
                     self._serve(route, sequence(rule, "backendRefs"), seconds * self.rate)
+        for name in self.controllers.by_name:
+            behind = len(self.controllers.behind(self.cluster.namespace, name))
+            self.fewest = behind if self.fewest is None else min(self.fewest, behind)
+            self._count(Backend(self.cluster.namespace, name), seconds * self.rate)
         if self.interval and self.controllers.passed - self._kept[-1][0] >= self.interval:
             self._kept.append((self.controllers.passed, dict(self.requests), dict(self.errors)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -206,11 +206,16 @@ def shop(
     *,
     beside: Sequence[Object] = (),
     behaviours: Mapping[str, Behaviour] = BROKEN,
+    by_name: Collection[str] = (),
 ) -> Shop:
-    """before: the manifest of revision 1, which is good; after: of revision 2, live. beside: objects of others."""
+    """before: the manifest of revision 1, which is good; after: of revision 2, live. beside: objects of others.
+
+    by_name: Services that users reach without a route.
+    """
     cluster, clock = ShopCluster(), FakeClock()
     cluster.namespace, cluster.clock = NAMESPACE, clock.now
     controllers = Controllers(cluster, behaviours, busy=PODS)
+    controllers.by_name = set(by_name)
     gateway = Gateway(cluster, controllers)
     cluster.controllers, cluster.on_write = controllers, controllers.on_write
     clock.passing = [gateway.wait, controllers.wait]
@@ -220,16 +225,19 @@ def shop(
         cluster.put(obj)
     chart = {ref_of(obj): obj for obj in (*beside, *after)}
     helm.deploy(RELEASE, *before, at=START - timedelta(hours=5))
-    clock.sleep(60)
+    parts = 20 if any(obj.get("kind") == "StatefulSet" for obj in after) or by_name else 1  # pods come one by one
+    for _ in range(parts):
+        clock.sleep(60 / parts)
     helm.deploy(RELEASE, *after, at=START - timedelta(minutes=5))
     for key, obj in list(cluster.objects.items()):
         if key[1] == "Deployment" and "replicas" not in chart[ref_of(obj)]["spec"]:
             cluster.put({**obj, "spec": {**obj["spec"], "replicas": PODS}})
-    clock.sleep(600)
+    for _ in range(parts):
+        clock.sleep(600 / parts)
     world = World(cluster, helm, clock, Mute(), folder, Metrics(gateway), nobody)
     made = Shop(world, cluster, helm, clock, gateway, controllers)
     made.originals = {(key[1], key[3]): copy.deepcopy(obj) for key, obj in cluster.objects.items()}
-    gateway.stranded = 0.0
+    gateway.stranded, gateway.fewest = 0.0, None
     return made
 
 
@@ -273,6 +281,11 @@ def deployment(tag: str, name: str = NAME, *, replicas: int | None = PODS, confi
     if replicas is not None:
         spec["replicas"] = replicas
     return _object("apps/v1", "Deployment", name, spec=spec)
+
+
+def stateful(tag: str, name: str = NAME, *, replicas: int = PODS, **spec: Any) -> Object:
+    made = deployment(tag, name, replicas=replicas, serviceName=name, **spec)
+    return {**made, "kind": "StatefulSet"}
 
 
 def service(name: str = NAME, app: str = "") -> Object:

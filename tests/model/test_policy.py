@@ -43,6 +43,7 @@ spec:
   pause-at: [25, commit]
   approval: {from: the shop's on-call, timeout: 30m, then: go-on}
   bake: 2m
+  drain-wait: 30s
   timeout: 1h
   known-good-after: 2h
   route: HTTPRoute/checkout

@@ -21,7 +21,7 @@ from helm_safe.rollback.context import Run
 from helm_safe.rollback.prepare import Prepared
 from tests.fakes.controllers import DEAD, tag_of
 from tests.fakes.runs import RELEASE
-from tests.fakes.shop import NAME, PODS, Shop, ShopCluster, autoscaler, deployment, route, service, shop
+from tests.fakes.shop import NAME, PODS, Shop, ShopCluster, autoscaler, deployment, route, service, shop, stateful
 
 STABLE, WORKER, STANDBY = f"{NAME}-stable", f"{NAME}-worker", f"{NAME}-standby"
 
@@ -47,7 +47,7 @@ def progress_of(made: Shop) -> Progress:
 @dataclass(frozen=True)
 class Scene:
     """build: the shop. strategy: what a run takes. routes, scaler: specs at the end, None for those of before. flags:
-    of the run; where it waits for approval somebody looks now and then and approves.
+    of the run; where it waits for approval somebody looks now and then and approves. kind: of the workload.
     """
 
     strategy: str
@@ -55,6 +55,7 @@ class Scene:
     routes: dict[str, Any] | None = None
     scaler: dict[str, Any] | None = None
     flags: dict[str, str] = field(default_factory=dict)
+    kind: str = "Deployment"
 
     def make(self, folder: Path, mode: str) -> Shop:
         made = self.build(folder, mode)
@@ -129,8 +130,31 @@ def down(folder: Path, mode: str) -> Shop:
 
 
 def unrouted(folder: Path, mode: str) -> Shop:
-    """No route anywhere."""
-    return shop(folder, mode, [deployment("1"), service()], [deployment("2"), service()])
+    """Nobody comes by any Service."""
+    return shop(folder, mode, [deployment("1")], [deployment("2")])
+
+
+def by_name(folder: Path, mode: str) -> Shop:
+    """No route; users come by the Service's name, and the chart leaves the count of its pods to nobody."""
+    one, two = deployment("1", replicas=None), deployment("2", replicas=None)
+    return shop(folder, mode, [one, service()], [two, service()], by_name=[NAME])
+
+
+def by_name_scaled(folder: Path, mode: str) -> Shop:
+    """The same with an autoscaler, that fights whoever counts otherwise."""
+    chart = [service(), autoscaler()]
+    one, two = deployment("1", replicas=None), deployment("2", replicas=None)
+    return shop(folder, mode, [one, *chart], [two, *chart], by_name=[NAME])
+
+
+def counted(folder: Path, mode: str) -> Shop:
+    """The chart counts the pods: helm brings all of them up at once."""
+    return shop(folder, mode, [deployment("1"), service()], [deployment("2"), service()], by_name=[NAME])
+
+
+def ordered(folder: Path, mode: str) -> Shop:
+    """A StatefulSet behind a Service that users reach by its name."""
+    return shop(folder, mode, [stateful("1"), service()], [stateful("2"), service()], by_name=[NAME])
 
 
 SCENES: dict[str, Scene] = {
@@ -142,6 +166,10 @@ SCENES: dict[str, Scene] = {
     "shift-approved": Scene("shift", known_good, flags={"pause_at": "50,commit"}),
     "express": Scene("express", down),
     "native": Scene("native", unrouted),
+    "replicas": Scene("replicas", by_name),
+    "replicas-scaled": Scene("replicas", by_name_scaled),
+    "replicas-counted": Scene("replicas", counted, flags={"pause_at": "10,commit"}),
+    "partition": Scene("partition", ordered, flags={"pause_at": "50,commit"}, kind="StatefulSet"),
 }
 MODES = ("csa", "ssa")
 
@@ -154,7 +182,9 @@ def assert_restored(made: Shop, scene: Scene) -> None:
     assert sum(each.status is RevisionStatus.DEPLOYED for each in history.revisions) == 1
     assert rollbacks(made) == 1 + made.helm.killed
     assert tags(made) == {"1"}
-    assert made.spec("Deployment", NAME)["replicas"] == PODS
+    assert made.spec(scene.kind, NAME)["replicas"] == PODS
+    if scene.kind == "StatefulSet":
+        assert not dig(made.spec(scene.kind, NAME), "updateStrategy", "rollingUpdate", "partition")
     for name in routes_of(made):
         wanted = (scene.routes or {}).get(name) or made.original("HTTPRoute", name)
         assert made.spec("HTTPRoute", name) == wanted
@@ -172,7 +202,7 @@ def assert_untouched(made: Shop) -> None:
     for kind, name in made.originals:
         if isolated and (kind, name) == ("Deployment", NAME):
             continue  # without users it is for the autoscaler to say
-        if kind in ("Deployment", "Service", "HorizontalPodAutoscaler"):
+        if kind in ("Deployment", "StatefulSet", "Service", "HorizontalPodAutoscaler"):
             assert made.spec(kind, name) == made.original(kind, name)
     for name in routes_of(made):
         if isolated:
@@ -194,6 +224,8 @@ def assert_unhurt(made: Shop) -> None:
     assert made.cluster.hurt == []
     assert made.gateway.stranded == 0 or DEAD in made.controllers.behaviours.values()
     assert rollbacks(made) <= 1 + made.helm.killed
+    whole = PODS - 1 if made.spec("StatefulSet", NAME) else PODS  # of those with numbers one at a time is replaced
+    assert made.gateway.fewest is None or made.gateway.fewest >= whole
 
 
 def rollbacks(made: Shop) -> int:

@@ -34,9 +34,11 @@ from tests.rollback.scenes import (
     assert_restored,
     assert_untouched,
     begin,
+    by_name,
     charted,
     down,
     known_good,
+    ordered,
     progress_of,
     settings,
     unrouted,
@@ -93,6 +95,10 @@ def promote(made: Shop) -> Callable[[], object]:
         (unrouted, "10", ["autopsy", "approve commit", "rollback"]),
         (down, "50,commit", ["autopsy", "approve commit", "rollback"]),
         (unrouted, "none", ["autopsy", "rollback"]),
+        (by_name, "10,100", ["shift 20", "approve 10", "shift 50", "shift 100", "approve commit", "rollback"]),
+        (ordered, "50,commit", ["autopsy", "approve commit", "pin", "rollback", "pin again"]),
+        (ordered, "10", ["lower 25", "approve 10", "lower 50", "lower 100", "watch"]),
+        (ordered, "100", ["lower 50", "lower 100", "approve 100", "watch"]),
     ],
 )
 def test_the_plan_shows_where_it_waits(tmp_path: Path, build: Any, pauses: str, expected: list[str]) -> None:

@@ -23,8 +23,9 @@ from helm_safe.model.machine import committed, stopping
 from helm_safe.model.plan import EndState
 from helm_safe.rollback import control
 from helm_safe.rollback.runs import latest_run
+from tests.fakes.controllers import GOOD
 from tests.fakes.runs import RELEASE
-from tests.fakes.shop import NAME, Shop, photographs
+from tests.fakes.shop import NAME, NAMESPACE, PODS, Shop, photographs
 from tests.rollback.scenes import (
     MODES,
     SCENES,
@@ -149,6 +150,17 @@ def aborted(made: Shop, scene: Scene) -> None:
     with pytest.raises(PersonNeeded):
         control.abort(made.world, RELEASE, settings())
     assert_unhurt(made)
+    if scene.strategy == "replicas":
+        behind = made.controllers.behind(NAMESPACE, NAME)
+        assert behind == [GOOD] * PODS
+        assert made.spec("Deployment", NAME)["replicas"] == 0
+        assert made.traces() == []
+        control.resume(made.world, RELEASE, settings())
+        assert_restored(made, scene)
+    if scene.strategy == "partition":
+        assert made.traces() == []
+        control.resume(made.world, RELEASE, settings())
+        assert_restored(made, scene)
     if scene.strategy not in SAFE:
         return
     assert made.traces() == []
