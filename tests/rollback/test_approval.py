@@ -96,7 +96,7 @@ def promote(made: Shop) -> Callable[[], object]:
         (down, "50,commit", ["autopsy", "approve commit", "rollback"]),
         (unrouted, "none", ["autopsy", "rollback"]),
         (by_name, "10,100", ["shift 20", "approve 10", "shift 50", "shift 100", "approve commit", "rollback"]),
-        (ordered, "50,commit", ["autopsy", "approve commit", "pin", "rollback", "pin again"]),
+        (ordered, "commit", ["autopsy", "approve commit", "pin", "rollback", "pin again"]),
         (ordered, "10", ["lower 25", "approve 10", "lower 50", "lower 100", "watch"]),
         (ordered, "100", ["lower 50", "lower 100", "approve 100", "watch"]),
     ],
