@@ -166,7 +166,7 @@ def test_it_blocks_and_nothing_is_touched(stage: Stage, blind: tuple[str, ...], 
 @pytest.mark.parametrize("steps", ["0,200", "50,10", "abc"])
 def test_steps_that_are_none(stage: Stage, steps: str) -> None:
     done = stage.safe("plan", RELEASE, GOOD, "--steps", steps, fails=True)
-    assert_said(done, 2, f"--steps: '{steps}' cannot be used", "such as in 1,10,50,100")
+    assert_said(done, 2, f"--steps: '{steps}' cannot be used", "such as in 0.5,1,10,50,100")
 
 
 @pytest.mark.parametrize("verb", ["pause", "promote", "resume", "abort"])
@@ -199,7 +199,7 @@ def test_nobody_can_be_moved(stage: Stage, blind: tuple[str, ...], kind: str, op
         isolated = stage.safe("isolate", RELEASE, "--yes", fails=True)
     assert (planned["strategy"], planned["why"]) == ("native", f"{why}, so no share of users can be moved in steps")
     assert_said(asked, 2, f"--strategy standby: {why}", "Leave --strategy away, or take native.")
-    words = "no other Service stands" if kind == "service" else "Routes of these kinds can be moved: HTTPRoute."
+    words = "no other Service stands" if kind == "service" else "Routes of these kinds can be moved: ApisixRoute,"
     assert_said(isolated, 2, words)
 
 

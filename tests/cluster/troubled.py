@@ -81,7 +81,7 @@ STRATEGIES = {
         steps=("standby", "shift 100", "drain", "rollback", "reassert", "routes", "remove"),
         minimum=1,
         # Without users no gateway has numbers; how quick this machine is does not matter here.
-        policy="{metrics: {scrape: {labels: app=nobody}}, warm-up: {slow: 5}}",
+        policy="{metrics: {scrape: {labels: app=nobody}}, warm-up: {slow: 5s}}",
     ),
 }
 
