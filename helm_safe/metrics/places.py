@@ -58,6 +58,13 @@ class Places:
         """HTTPRoutes of the namespace."""
         return self._all(_ROUTE, namespace)
 
+    def objects(self, kind: tuple[str, str], namespace: str) -> list[Object]:
+        """Routes of that (group, kind) in the namespace; none where they may not be listed."""
+        try:
+            return self._all(kind, namespace)
+        except Absent:
+            return []
+
     def labels_of_subset(self, backend: Backend) -> Mapping[str, str] | None:
         """What tells the subset's pods; None where no DestinationRule of the namespace says it."""
         rules = self._all(DESTINATION_RULE, backend.namespace)

@@ -61,13 +61,7 @@ class Supervisor:
         if self.spec.crds:
             self._gateway()
         if components.has_agent(self.spec):
-<<<<<<< HEAD
-            self._wait(
-                "agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s")
-            )
-=======
             self.wait("agent", lambda: self.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s"))
->>>>>>> parent of ea38407 (Take istiod and Envoy out again until they are proven: revert this to go on)
             self._resource_metrics()
 
     def dead(self) -> str:
