@@ -43,6 +43,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="default", help="several sandboxes can be up at once")
     parser.add_argument("--binaries", type=Path, metavar="DIR", help="use programs that you have")
     parser.add_argument("--foreground", action="store_true", help="up: stay; Ctrl-C takes it down")
+    parser.add_argument("--istio", action="store_true", help="up: with istiod, and an Envoy as its ingress gateway")
     parser.add_argument("--inside", action="store_true", help="exec: in the sandbox's own network")
     parser.add_argument("--helm", choices=("3", "4"), default="4", help="demo: which helm")
     parser.add_argument("--router", choices=ROUTERS, default=ROUTERS[0], help="demo: how users come to the release")
@@ -84,6 +85,9 @@ def _up(args: argparse.Namespace) -> int:
 
     sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say, owned=args.foreground)
     try:
+        if args.istio:
+            say("starting Istio")
+            sandbox.start_istio()
         _tell(args, sandbox)
         if args.foreground:
             say("Ctrl-C takes it down")
@@ -99,7 +103,7 @@ def _up(args: argparse.Namespace) -> int:
 def _tell(args: argparse.Namespace, sandbox: Sandbox) -> None:
     if args.output == "text":
         print(f"export KUBECONFIG={shlex.quote(str(sandbox.kubeconfig))}")  # noqa: T201 - for a shell to read
-        say(f"up; API server {sandbox.api_url}, gateway {sandbox.gateway_url}")
+        say(f"up; API server {sandbox.api_url}, gateway {sandbox.gateway_url}{_istio(sandbox)}")
     else:
         _write(args, document(sandbox))
 
@@ -131,7 +135,8 @@ def _status(args: argparse.Namespace) -> int:
     for name, why in troubles.items():
         print(f"{name}: {why}")  # noqa: T201 - one line each, printable where it was written
     for each in found:
-        print(f"{each.spec.name}: up, {each.api_url}, gateway {each.gateway_url}, {each.kubeconfig}")  # noqa: T201
+        where = f"{each.api_url}, gateway {each.gateway_url}{_istio(each)}"
+        print(f"{each.spec.name}: up, {where}, {each.kubeconfig}")  # noqa: T201 - one line each
     if not found and not troubles:
         print("no sandbox is up")  # noqa: T201 - one line
     print(f"built programs: {megabytes(cache.size(cache.root()))} in {cache.root()}")  # noqa: T201 - one line
@@ -145,7 +150,12 @@ def document(sandbox: Sandbox) -> dict[str, Any]:
         "apiServer": sandbox.api_url,
         "gateway": sandbox.gateway_url if sandbox.spec.isolated else "",
         "dataPlane": sandbox.spec.isolated,
+        "istio": sandbox.istio_url,
     }
+
+
+def _istio(sandbox: Sandbox) -> str:
+    return f", Istio's gateway inside at {sandbox.istio_url}" if sandbox.istio_url else ""
 
 
 def _exec(args: argparse.Namespace) -> int:

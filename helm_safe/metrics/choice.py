@@ -48,7 +48,9 @@ class Choice:
         found, door = list(found), dialect.door
         came = sum(point.value for _, point in found if point.name == door.metric and door.of_user(point.labels))
         self._came = came if self._came is None else min(self._came, came)
-        if came - self._came >= _ENOUGH and not any(point.name == dialect.requests for _, point in found):
+        if came - self._came >= _ENOUGH and not any(
+            point.name == dialect.requests and door.of_service(point.labels) for _, point in found
+        ):
             raise NoData(f"{dialect.title} counts requests, but not by Service", door.remedy)
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from helm_safe.metrics.absence import Absent
 from helm_safe.metrics.exposition import Point
 from helm_safe.metrics.places import Places
+from helm_safe.model.routes import subset_of
 from helm_safe.model.traffic import Backend, NoData, Sample, Series
 
 Labels = Mapping[str, str]
@@ -23,6 +25,10 @@ GRPC_ERRORS = frozenset({"2", "4", "12", "13", "14", "15"})
 UNAVAILABLE, DATA_LOSS. They come over HTTP 200.
 """
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+def _always(_labels: Labels) -> bool:
+    return True
 
 
 class Sign(NamedTuple):
@@ -51,11 +57,15 @@ class Proxies(NamedTuple):
 
 
 class Door(NamedTuple):
-    """A counter of all users' requests, whichever Service answered: proof that the gateway counts by Service at all."""
+    """A counter of all users' requests, whichever Service answered: proof that the gateway counts by Service at all.
+
+    of_service: whether labels of the dialect's own counter are those of a Service.
+    """
 
     metric: str
     of_user: Callable[[Labels], bool]
     remedy: str
+    of_service: Callable[[Labels], bool] = _always
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +75,7 @@ class Dialect:
     title: for people. telling: labels of one Service's counters, any of the alternatives; it may ask where the
     Service's pods are. failed: whether the labels are those of an error; None for what no user sent. unit: seconds of
     one unit of `le`. timed_errors: the durations do not say which answers were errors. by_pods: pods tell the Services
-    apart. remedy: what to do where the sign is missing.
+    apart. subsets: the labels tell subsets of a Service apart ("web/v1"). remedy: what to do where the sign is missing.
     """
 
     title: str
@@ -79,6 +89,7 @@ class Dialect:
     unit: float = 1.0
     timed_errors: bool = False
     by_pods: bool = False
+    subsets: bool = False
     door: Door | None = None
 
     @property
@@ -89,8 +100,13 @@ class Dialect:
     def matchers(self, backends: Iterable[Backend], places: Places) -> dict[Backend, Sequence[Matchers]]:
         """What tells the Services' counters apart. Raises NoData, also for a name that no Service can have."""
         backends = list(backends)
-        if not all(_NAME.fullmatch(part) for backend in backends for part in backend):
+        if not all(_NAME.fullmatch(part) for backend in backends for part in _parts(backend)):
             raise NoData("a Service of that name cannot be found among the gateway's metrics")
+        if not self.subsets and any(subset_of(backend.name) for backend in backends):
+            raise Absent(
+                f"{self.title} does not tell the subsets of a Service apart",
+                "Choose a gateway that does (metrics.gateway: istio-clusters).",
+            )
         if self.by_pods:
             places.see_that_they_differ(backends)
         return {backend: self.telling(backend, places) for backend in backends}
@@ -117,6 +133,11 @@ class Dialect:
             elif point.name == self.durations and not failed and (bound := _bound(point)) is not None:
                 durations[series, bound * self.unit] = point.value
         return Sample(at, sources, requests, errors, durations, self.timed_errors, self.title)
+
+
+def _parts(backend: Backend) -> tuple[str, ...]:
+    """Namespace and Service, and the subset where there is one."""
+    return (backend.namespace, *backend.name.split("/", 1))
 
 
 def labelled(labels: Labels, name: str) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from helm_safe.core.objects import Object, dig, sequence
+from helm_safe.core.objects import Object, dig, ref_of, sequence
 from helm_safe.metrics.absence import Absent, Indistinct
 from helm_safe.model.errors import ClusterError
 from helm_safe.model.resources import ENDPOINT_SLICES, SERVICE_NAME, SERVICES
+from helm_safe.model.routes import Around, service_of
+from helm_safe.model.subsets import DESTINATION_RULE, labels_of_subset
 from helm_safe.model.traffic import Backend
 from helm_safe.ports import Cluster
 
@@ -22,10 +24,10 @@ class Places:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._endpoints: dict[Backend, list[Any]] = {}
-        self._routes: dict[str, list[Object]] = {}
+        self._listed: dict[tuple[tuple[str, str], str], list[Object]] = {}
 
     def pods(self, backend: Backend) -> frozenset[str]:
-        """Names of the pods behind the Service, ready or not."""
+        """Names of the pods behind the Service, ready or not; of a subset all those of its Service."""
         names = (dig(each, "targetRef", "name") for each in self._behind(backend))
         return frozenset(str(name) for name in names if name)
 
@@ -42,26 +44,41 @@ class Places:
     def addresses(self, backend: Backend) -> frozenset[str]:
         """IP addresses of the pods behind the Service, and its own."""
         found = {str(address) for each in self._behind(backend) for address in sequence(each, "addresses")}
-        service = _told(lambda: self._cluster.get(SERVICES, *backend))
+        service = _told(lambda: self._cluster.get(SERVICES, backend.namespace, service_of(backend.name)))
         own = dig(service, "spec", "clusterIP") if service else None
         return frozenset(found | ({str(own)} if own and own != "None" else set()))
 
     def ports(self, backend: Backend) -> frozenset[str]:
         """Numbers and names of the Service's own ports."""
-        service = _told(lambda: self._cluster.get(SERVICES, *backend))
+        service = _told(lambda: self._cluster.get(SERVICES, backend.namespace, service_of(backend.name)))
         found = [dig(port, key) for port in sequence(service or {}, "spec", "ports") for key in ("port", "name")]
         return frozenset(str(each) for each in found if each)
 
     def routes(self, namespace: str) -> list[Object]:
         """HTTPRoutes of the namespace."""
-        if namespace not in self._routes:
-            kind = _told(lambda: self._cluster.served().preferred(*_ROUTE))
-            self._routes[namespace] = _told(lambda: self._cluster.list(kind, namespace).items) if kind else []
-        return self._routes[namespace]
+        return self._all(_ROUTE, namespace)
+
+    def objects(self, kind: tuple[str, str], namespace: str) -> list[Object]:
+        """Routes of that (group, kind) in the namespace; none where they may not be listed."""
+        try:
+            return self._all(kind, namespace)
+        except Absent:
+            return []
+
+    def labels_of_subset(self, backend: Backend) -> Mapping[str, str] | None:
+        """What tells the subset's pods; None where no DestinationRule of the namespace says it."""
+        rules = self._all(DESTINATION_RULE, backend.namespace)
+        return labels_of_subset(Around({ref_of(rule): rule for rule in rules}), *backend)
+
+    def _all(self, kind: tuple[str, str], namespace: str) -> list[Object]:
+        if (kind, namespace) not in self._listed:
+            found = _told(lambda: self._cluster.served().preferred(*kind))
+            self._listed[kind, namespace] = _told(lambda: self._cluster.list(found, namespace).items) if found else []
+        return self._listed[kind, namespace]
 
     def _behind(self, backend: Backend) -> Iterator[Any]:
         if backend not in self._endpoints:
-            labels = f"{SERVICE_NAME}={backend.name}"
+            labels = f"{SERVICE_NAME}={service_of(backend.name)}"
             slices = _told(lambda: self._cluster.list(ENDPOINT_SLICES, backend.namespace, labels=labels).items)
             self._endpoints[backend] = [each for piece in slices for each in sequence(piece, "endpoints")]
         yield from self._endpoints[backend]

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from helm_safe.sandbox import cache, toolchain
 from helm_safe.sandbox.errors import SandboxError
-from helm_safe.sandbox.pins import APART, GATEWAY_API_MODULE, GATEWAY_CRDS, PROGRAMS, Program
+from helm_safe.sandbox.pins import APART, DEFINITIONS_APART, GATEWAY_DEFINITIONS, PROGRAMS, Definitions, Program
 from helm_safe.sandbox.progress import Say, megabytes, quiet
 
 SPACE_NEEDED = 5_000_000_000
@@ -46,6 +46,7 @@ class Builder:
         files: Sequence[str] = cache.SOURCES,
         programs: Mapping[str, Program] = PROGRAMS,
         tags: str = "",
+        definitions: Definitions | None = GATEWAY_DEFINITIONS,
     ) -> None:
         self.folder = folder or cache.folder()
         self._go = go
@@ -54,14 +55,23 @@ class Builder:
         self._files = files
         self._programs = programs
         self._tags = tags
+        self._definitions = definitions
 
     @classmethod
     def apart(cls, name: str, *, go: Path | None = None, say: Say = quiet) -> Builder:
         """The builder of one program of `pins.APART`, in a folder of its own."""
         program, _, tags = APART[name]
         sources, made = cache.source_folder() / name, {name: program}
-        folder = cache.folder_apart(name)
-        return cls(folder, go=go, say=say, sources=sources, files=cache.MODULE, programs=made, tags=tags)
+        return cls(
+            cache.folder_apart(name),
+            go=go,
+            say=say,
+            sources=sources,
+            files=cache.MODULE,
+            programs=made,
+            tags=tags,
+            definitions=DEFINITIONS_APART.get(name),
+        )
 
     def path(self, name: str) -> Path:
         return self.folder / "bin" / name
@@ -73,7 +83,7 @@ class Builder:
         return [name for name in names if not self.path(name).is_file()]
 
     def ensure(self, names: Sequence[str], *, crds: bool = False) -> None:
-        """Build what is missing of `names`, and fetch the Gateway API's definitions when `crds` asks for them.
+        """Build what is missing of `names`, and fetch the module's definitions when `crds` asks for them.
 
         Raises SandboxError when Go, the network or the disk stands in the way, with what to do about it.
         """
@@ -131,10 +141,12 @@ class Builder:
         self._say(f"built {program.name} in {time.monotonic() - started:.0f} s")
 
     def _fetch_crds(self, source: Path) -> None:
-        answer = self._run_go(["mod", "download", "-json", GATEWAY_API_MODULE], source, "the Gateway API definitions")
-        module = Path(json.loads(answer)["Dir"]) / GATEWAY_CRDS
+        if self._definitions is None:
+            return
+        module, files, title = self._definitions
+        answer = self._run_go(["mod", "download", "-json", module], source, title)
         unfinished = Path(tempfile.mkdtemp(prefix="crds-", dir=self._unfinished))
-        for definition in sorted(module.glob("*.yaml")):
+        for definition in sorted(Path(json.loads(answer)["Dir"]).glob(files)):
             shutil.copyfile(definition, unfinished / definition.name)
         unfinished.chmod(0o755)
         unfinished.replace(self.crds())

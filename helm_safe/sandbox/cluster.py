@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from helm_safe.sandbox import cache, guardian, holding, launcher, layout
+from helm_safe.sandbox import cache, components, guardian, holding, launcher, layout
 from helm_safe.sandbox.errors import NotUp, SandboxError, Unsupported
+from helm_safe.sandbox.istio import adding
+from helm_safe.sandbox.istio.commands import ENVOY, ISTIOD
 from helm_safe.sandbox.network import free_ports, listen
 from helm_safe.sandbox.programs import Programs
 from helm_safe.sandbox.progress import Say, quiet
@@ -86,6 +88,29 @@ class Sandbox:
         while layout.alive(self.spec.run):
             time.sleep(0.5)
         raise SandboxError(f"The sandbox {self.spec.name} ended. {layout.failure(self.spec.run)}".strip())
+
+    def start_istio(self) -> None:
+        """Add istiod and an Envoy as its ingress gateway, built when first asked for; nothing to do where they are up.
+
+        Raises SandboxError when they do not start, and Unsupported where there are no pods.
+        """
+        if not components.has_agent(self.spec):
+            raise Unsupported("Istio needs pods and a network of its own, which this sandbox does not have.")
+        if adding.is_up(self.spec):
+            return
+        programs = {name: self._programs.ensure(name) for name in (ISTIOD, ENVOY)}
+        adding.ask(self.spec, programs, self._programs.ensure_definitions(ISTIOD))
+        deadline = time.monotonic() + START_SECONDS
+        while not adding.is_up(self.spec):
+            _require_up(self.spec.run)
+            if time.monotonic() > deadline:
+                raise SandboxError(f"Istio was not ready after {START_SECONDS:.0f} s.")
+            time.sleep(0.1)
+
+    @property
+    def istio_url(self) -> str:
+        """Where Istio's gateway listens, in the sandbox's own network; "" without one."""
+        return f"http://127.0.0.1:{self.spec.ports.istio}" if adding.is_up(self.spec) else ""
 
     @property
     def kubeconfig(self) -> Path:

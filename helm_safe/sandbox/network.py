@@ -11,6 +11,7 @@ from helm_safe.sandbox.errors import SandboxError
 
 NODE_IP = "10.0.0.1"
 METRICS_IP = "10.0.0.2"
+ISTIO_IP = "10.0.0.3"
 SERVICE_CIDR = "10.96.0.0/16"
 POD_CIDR = "10.8.0.0/16"
 

@@ -80,10 +80,10 @@ def _metrics_pod() -> dict[str, Any]:
     return pod | {"spec": {"schedulerName": "sandbox", "containers": [container]}}
 
 
-def gateway_pod_status() -> dict[str, Any]:
-    """What makes the API server's proxies lead to the gateway's pod."""
+def pod_status(ip: str) -> dict[str, Any]:
+    """What makes the API server's proxies lead to the pod of a gateway at that address."""
     conditions = [{"type": kind, "status": "True"} for kind in ("Initialized", "ContainersReady", "Ready")]
-    status = {"phase": "Running", "podIP": METRICS_IP, "podIPs": [{"ip": METRICS_IP}], "conditions": conditions}
+    status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}
     return {"status": status}
 
 

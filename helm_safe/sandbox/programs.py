@@ -53,12 +53,19 @@ class Programs:
 
     def ensure_crds(self) -> Path:
         """The folder of the Gateway API's definitions: `crds` in or beside the given folder, or the cache's."""
-        places = [self.binaries / "crds", self.binaries.parent / "crds"] if self.binaries else []
+        return self._definitions("crds", self._builder)
+
+    def ensure_definitions(self, name: str) -> Path:
+        """Those of a program with a module of its own: `NAME-crds` in or beside the given folder, or the cache's."""
+        return self._definitions(f"{name}-crds", self._builder_of(name))
+
+    def _definitions(self, folder: str, builder: Builder) -> Path:
+        places = [self.binaries / folder, self.binaries.parent / folder] if self.binaries else []
         given = next((place for place in places if place.is_dir()), None)
         if given:
             return given.resolve()
-        self._builder.ensure((), crds=True)
-        return self._builder.crds()
+        builder.ensure((), crds=True)
+        return builder.crds()
 
     def built(self, name: str) -> Path | None:
         """The path of a program that exists already, None when it would have to be built first."""

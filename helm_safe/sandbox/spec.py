@@ -38,6 +38,7 @@ class Ports:
     controllers: int = 10257
     scheduler: int = 10259
     gateway: int = 8000
+    istio: int = 8001
 
 
 @dataclass(frozen=True, slots=True)

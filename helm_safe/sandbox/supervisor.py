@@ -14,20 +14,24 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from helm_safe.sandbox import components, layout, objects
 from helm_safe.sandbox.errors import SandboxError
 from helm_safe.sandbox.guardian import die_with_parent
+from helm_safe.sandbox.istio import adding
 from helm_safe.sandbox.layout import read_json, write_private
-from helm_safe.sandbox.network import listen, prepare_loopback
+from helm_safe.sandbox.network import METRICS_IP, listen, prepare_loopback
 from helm_safe.sandbox.progress import last_words
 from helm_safe.sandbox.spec import ADMIN, GATEWAY_NAMESPACE, Spec, kubeconfig, token_file
 
 _KEPT = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LANG", "TMPDIR")
 READY_SECONDS = 300.0
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 class Supervisor:
@@ -36,6 +40,7 @@ class Supervisor:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.ending = threading.Event()
         # Nothing of the user's: Traefik reads ~/.config/traefik.toml and TRAEFIK_*, etcd reads ETCD_*, kubectl ~/.kube.
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._environment = {**kept, "HOME": str(spec.data), "KUBECONFIG": str(spec.inner_kubeconfig)}
@@ -44,26 +49,24 @@ class Supervisor:
         """Start everything, once prepared, and wait until it serves. Raises SandboxError with the last words of what
         failed.
         """
-        self._start("etcd", components.etcd(self.spec))
-        self._start("kube-apiserver", components.kube_apiserver(self.spec))
-        self._wait("kube-apiserver", self.spec.certificate.exists)
+        self.start("etcd", components.etcd(self.spec))
+        self.start("kube-apiserver", components.kube_apiserver(self.spec))
+        self.wait("kube-apiserver", self.spec.certificate.exists)
         self._write_kubeconfigs()
-        self._wait("kube-apiserver", self._api_ready)
-        self._start("kube-controller-manager", components.kube_controller_manager(self.spec))
-        self._start("kube-scheduler", components.kube_scheduler(self.spec))
+        self.wait("kube-apiserver", self._api_ready)
+        self.start("kube-controller-manager", components.kube_controller_manager(self.spec))
+        self.start("kube-scheduler", components.kube_scheduler(self.spec))
         if components.has_agent(self.spec):
-            self._start("agent", components.agent(self.spec))
+            self.start("agent", components.agent(self.spec))
         if self.spec.crds:
             self._gateway()
         if components.has_agent(self.spec):
-            self._wait(
-                "agent", lambda: self._kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s")
-            )
+            self.wait("agent", lambda: self.kubectl("wait", "--for=condition=Ready", "node", "--all", "--timeout=20s"))
             self._resource_metrics()
 
     def dead(self) -> str:
         """The name of a program that ended, "" while all run."""
-        return next((name for name, process in self.running.items() if process.poll() is not None), "")
+        return next((name for name, process in list(self.running.items()) if process.poll() is not None), "")
 
     def end_of(self, name: str) -> str:
         """How a program ended that should not have."""
@@ -102,32 +105,36 @@ class Supervisor:
         ):
             write_private(path, kubeconfig(f"https://127.0.0.1:{port}", authority, ADMIN.name, token))
 
-    def _start(self, name: str, command: list[str]) -> None:
+    def start(self, name: str, command: list[str], more: Mapping[str, str] = NOTHING_MORE) -> None:
+        """One program with a log of its own; more: what it needs in its environment."""
         with (self.spec.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=self._environment,
+                env={**self._environment, **more},
                 cwd="/",
                 # In a process namespace the kernel ends them with process 1 anyway. One thread forks here.
                 preexec_fn=None if self.spec.isolated else die_with_parent,  # noqa: PLW1509
             )
 
-    def _wait(self, name: str, ready: Callable[[], bool]) -> None:
+    def wait(self, name: str, ready: Callable[[], bool]) -> None:
+        """Until it is ready. Raises SandboxError when a program ends, the time is over or the sandbox ends."""
         deadline = time.monotonic() + READY_SECONDS
         while not ready():
             gone = self.dead()
+            if self.ending.is_set():
+                raise SandboxError("The sandbox is ending.")
             if gone or time.monotonic() > deadline:
                 what = self.end_of(gone) if gone else f"{name} was not ready after {READY_SECONDS:.0f} s"
                 raise SandboxError(f"The sandbox did not start: {what}. {self.last_words(gone or name)}")
             time.sleep(0.1)
 
     def _api_ready(self) -> bool:
-        return self._kubectl("get", "--raw", "/readyz")
+        return self.kubectl("get", "--raw", "/readyz")
 
-    def _kubectl(self, *words: str, given: str = "") -> bool:
+    def kubectl(self, *words: str, given: str = "") -> bool:
         command = [self.spec.programs["kubectl"], *words]
         done = subprocess.run(
             command, env=self._environment, input=given.encode(), capture_output=True, check=False, cwd="/"
@@ -136,26 +143,26 @@ class Supervisor:
 
     def _gateway(self) -> None:
         """The definitions of the kinds that the gateway reads, the gateway's objects, then the gateway itself."""
-        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", self.spec.crds))
+        self.wait("kube-apiserver", lambda: self.kubectl("apply", "--server-side", "-f", self.spec.crds))
         given = objects.traefik_definitions()
-        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=given))
+        self.wait("kube-apiserver", lambda: self.kubectl("apply", "--server-side", "-f", "-", given=given))
         established = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
-        self._wait("kube-apiserver", lambda: self._kubectl(*established))
+        self.wait("kube-apiserver", lambda: self.kubectl(*established))
         wanted = objects.gateway(self.spec)
-        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
-        status = json.dumps(objects.gateway_pod_status())
+        self.wait("kube-apiserver", lambda: self.kubectl("apply", "--server-side", "-f", "-", given=wanted))
+        status = json.dumps(objects.pod_status(METRICS_IP))
         pod = ("pod", objects.METRICS, "-n", GATEWAY_NAMESPACE, "--subresource=status", "--type=merge")
-        self._wait("kube-apiserver", lambda: self._kubectl("patch", *pod, "-p", status))
-        self._start("traefik", components.traefik(self.spec))
+        self.wait("kube-apiserver", lambda: self.kubectl("patch", *pod, "-p", status))
+        self.start("traefik", components.traefik(self.spec))
         accepted = ("wait", "--for=condition=Accepted", "gatewayclass", "--all", "--timeout=20s")
-        self._wait("traefik", lambda: self._kubectl(*accepted))
+        self.wait("traefik", lambda: self.kubectl(*accepted))
 
     def _resource_metrics(self) -> None:
         """Once the agent answers: an API that is registered and absent makes every client's discovery fail."""
         wanted = objects.resource_metrics()
-        self._wait("kube-apiserver", lambda: self._kubectl("apply", "--server-side", "-f", "-", given=wanted))
+        self.wait("kube-apiserver", lambda: self.kubectl("apply", "--server-side", "-f", "-", given=wanted))
         available = ("wait", "--for=condition=Available", "apiservice", objects.API_SERVICE, "--timeout=20s")
-        self._wait("agent", lambda: self._kubectl(*available))
+        self.wait("agent", lambda: self.kubectl(*available))
 
 
 async def forward(listener: socket.socket, port: int) -> asyncio.Server:
@@ -188,18 +195,30 @@ async def supervise(supervisor: Supervisor, listeners: list[socket.socket]) -> N
     ports = (spec.ports.api, spec.ports.gateway)
     servers = [await forward(handle, port) for handle, port in zip(listeners, ports * 2, strict=False)]
     layout.write_progress(spec.run, "ready")
+    istio: asyncio.Future[None] | None = None
     while not stop.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stop.wait(), 1.0)
-        gone = supervisor.dead()
-        if gone:
-            said = f"{supervisor.end_of(gone)}. {supervisor.last_words(gone)}"
+        if istio is None and (wanted := adding.asked(spec)):
+            istio = asyncio.ensure_future(asyncio.to_thread(adding.add, supervisor, wanted))
+        said = trouble(supervisor, istio)
+        if said:
             layout.write_progress(spec.run, "failed", said)
             break
     else:
         layout.write_progress(spec.run, "ending")
+    supervisor.ending.set()
     for server in servers:
         server.close()
+
+
+def trouble(supervisor: Supervisor, added: asyncio.Future[None] | None) -> str:
+    """Why the sandbox cannot stay up, "" while it can."""
+    gone = supervisor.dead()
+    if gone:
+        return f"{supervisor.end_of(gone)}. {supervisor.last_words(gone)}"
+    error = added.exception() if added and added.done() else None
+    return str(error) if error else ""
 
 
 def leave(spec: Spec, known: os.stat_result) -> None:

@@ -62,7 +62,7 @@ def _in_environment(wheel: Wheel) -> Path | None:
         listed = importlib.metadata.files(wheel.distribution) or []
     except importlib.metadata.PackageNotFoundError:
         return None
-    places = (Path(str(entry.locate())) for entry in listed if entry.parts[-2:] == ("bin", wheel.name))
+    places = (Path(str(entry.locate())) for entry in listed if entry.parts[-2:] == (wheel.folder, wheel.name))
     return next((place.resolve() for place in places if _is_program(place)), None)
 
 
@@ -71,7 +71,7 @@ def _target(wheel: Wheel) -> Path:
 
 
 def _in_target(wheel: Wheel) -> Path | None:
-    places = sorted(_target(wheel).glob(f"**/bin/{wheel.name}"))
+    places = sorted(_target(wheel).glob(f"**/{wheel.folder}/{wheel.name}"))
     return next((place for place in places if _is_program(place)), None)
 
 

@@ -28,6 +28,7 @@ BEHIND = {"api": ("api-1", "api-2"), "api-standby": ("standby-1",)}
 LABELS = {
     "ingress-nginx": {"app.kubernetes.io/name": "ingress-nginx", "app.kubernetes.io/component": "controller"},
     "istio-gateway": {"istio": "ingressgateway"},
+    "istio-clusters": {"istio": "ingressgateway"},
     "istio-waypoint": {"gateway.istio.io/managed": "istio.io-mesh-controller"},
     "contour": {"app": "envoy"},
     "envoy-gateway": {"app.kubernetes.io/managed-by": "envoy-gateway", "app.kubernetes.io/component": "proxy"},

@@ -86,6 +86,23 @@ def test_a_program_apart_has_its_own_module_and_folder(
     assert Programs(builder=Builder(tmp_path / "other", go=go)).built("prometheus") == builder.path("prometheus")
 
 
+def test_a_program_apart_brings_its_own_definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Istio's, out of its module, and no other file of their folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    files = tmp_path / "module" / "manifests" / "charts" / "base" / "files"
+    files.mkdir(parents=True)
+    for name in ("crd-all.gen.yaml", "profile-demo.yaml"):
+        (files / name).write_text(name)
+    go = tmp_path / "go"
+    go.write_text(
+        f'#!/bin/sh\n[ "$*" = \'mod download -json istio.io/istio\' ] && echo \'{{"Dir": "{tmp_path}/module"}}\'\n'
+    )
+    go.chmod(0o755)
+    builder = Builder.apart("pilot-discovery", go=go)
+    builder.ensure((), crds=True)
+    assert [path.name for path in builder.crds().iterdir()] == ["crd-all.gen.yaml"]
+
+
 def test_the_key_follows_the_sources(tmp_path: Path) -> None:
     """Other pins, another folder."""
     for name in cache.SOURCES:

@@ -14,5 +14,6 @@ BUILTIN = {
     "istio": "helm_safe.metrics.dialects.istio:SIDECARS",
     "istio-waypoint": "helm_safe.metrics.dialects.istio:WAYPOINT",
     "istio-gateway": "helm_safe.metrics.dialects.istio:GATEWAY",
+    "istio-clusters": "helm_safe.metrics.dialects.istio_clusters:CLUSTERS",
     "linkerd": "helm_safe.metrics.dialects.linkerd:LINKERD",
 }
