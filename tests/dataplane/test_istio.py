@@ -134,11 +134,11 @@ class Counted:
         self.provider = ScrapeMetrics(KubeCluster.connect(mesh.env), SystemClock(), gateway="auto")
 
     def samples(self) -> dict[str, Sample]:
+        time.sleep(6)  # an Envoy publishes its histograms every five seconds
         found = self.provider.sample(list(self.backends.values()))
         return {name: found[backend] for name, backend in self.backends.items()}
 
     def agree(self, before: dict[str, Sample], requests: Sequence[Request]) -> None:
-        time.sleep(6)  # an Envoy publishes its histograms every five seconds
         after = self.samples()
         for name, sample in after.items():
             seen = window(before[name], sample)
