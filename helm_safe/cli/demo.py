@@ -93,13 +93,16 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.cli.sandbox import say
     from helm_safe.sandbox import layout
     from helm_safe.sandbox.cluster import Sandbox
-    from helm_safe.sandbox.demo.stage import GOOD, PODS, Stage
+    from helm_safe.sandbox.demo.stage import GOOD, ISTIO, PODS, Stage
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside it clears up like after Ctrl-C
     was_up = args.name in layout.sweep()
     say("bringing the cluster up (the first time its programs are built, which takes minutes)")
     sandbox = Sandbox.up(args.name, binaries=args.binaries, say=say)
     try:
+        if args.router == ISTIO:
+            say("starting Istio (the first time istiod is built, which takes minutes)")
+            sandbox.start_istio()
         stage = Stage(sandbox, int(args.helm), NAMESPACE, args.router)
         acts = play(stage, teller())
     finally:

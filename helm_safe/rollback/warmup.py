@@ -45,9 +45,13 @@ def check_variables(settings: Resolved) -> None:
 
 
 def proof_by(settings: Resolved) -> WarmUp:
-    """The requests that prove a backend which serves already: it need not settle any more."""
+    """The requests that prove a backend which serves already: it need not settle any more, and users are waiting.
+
+    A lower rate than usual was asked for with a reason and holds here too.
+    """
     wanted = wanted_by(settings)
-    return replace(wanted, least=min(wanted.least, PROOF))
+    rate = wanted.rate if wanted.rate < WarmUp().rate else int(BUDGET)
+    return replace(wanted, least=min(wanted.least, PROOF), rate=rate)
 
 
 @dataclass(frozen=True, slots=True)

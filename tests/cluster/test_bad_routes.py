@@ -166,7 +166,7 @@ def test_it_blocks_and_nothing_is_touched(stage: Stage, blind: tuple[str, ...], 
 @pytest.mark.parametrize("steps", ["0,200", "50,10", "abc"])
 def test_steps_that_are_none(stage: Stage, steps: str) -> None:
     done = stage.safe("plan", RELEASE, GOOD, "--steps", steps, fails=True)
-    assert_said(done, 2, f"--steps: '{steps}' cannot be used", "such as in 0.5,1,10,50,100")
+    assert_said(done, 2, f"--steps: '{steps}' cannot be used", "such as in ")
 
 
 @pytest.mark.parametrize("verb", ["pause", "promote", "resume", "abort"])
@@ -183,21 +183,35 @@ def test_a_route_that_is_not_there(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "operation", "why"),
+    ("kind", "operation", "why", "instead"),
     [
-        ("httproute", {"op": "replace", "path": "/spec/rules/0/backendRefs/0/name", "value": "elsewhere"}, ""),
-        ("service", {"op": "remove", "path": "/spec/selector"}, f" (Service/{RELEASE} has a route and no selector)"),
+        (
+            "httproute",
+            {"op": "replace", "path": "/spec/rules/0/backendRefs/0/name", "value": "elsewhere"},
+            "",
+            ("replicas", "users come by a Service that no route names, so the share is the ratio of its ready pods"),
+        ),
+        (
+            "service",
+            {"op": "remove", "path": "/spec/selector"},
+            f" (Service/{RELEASE} has a route and no selector)",
+            ("native", ""),
+        ),
     ],
     ids=["no route", "no selector"],
 )
-def test_nobody_can_be_moved(stage: Stage, blind: tuple[str, ...], kind: str, operation: Object, why: str) -> None:
-    """`auto` takes the native rollback and says why, `standby` refuses and says why."""
+def test_no_route_can_be_moved(
+    stage: Stage, blind: tuple[str, ...], kind: str, operation: Object, why: str, instead: tuple[str, str]
+) -> None:
+    """`auto` takes another strategy and says why, `standby` refuses and says why."""
     why = f"Deployment/{RELEASE}: no route of its namespace sends users to it{why}"
     with altered(stage, kind, operation):
         planned = json.loads(stage.safe("plan", RELEASE, GOOD, "-o", "json", *blind, fails=True).stdout)
         asked = stage.safe("plan", RELEASE, GOOD, "--strategy", "standby", *blind, fails=True)
         isolated = stage.safe("isolate", RELEASE, "--yes", fails=True)
-    assert (planned["strategy"], planned["why"]) == ("native", f"{why}, so no share of users can be moved in steps")
+    strategy, reason = instead
+    assert planned["strategy"] == strategy
+    assert planned["why"] == (reason or f"{why}, so no share of users can be moved in steps")
     assert_said(asked, 2, f"--strategy standby: {why}", "Leave --strategy away, or take native.")
     words = "no other Service stands" if kind == "service" else "Routes of these kinds can be moved: ApisixRoute,"
     assert_said(isolated, 2, words)

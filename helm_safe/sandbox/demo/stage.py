@@ -30,7 +30,7 @@ PATIENCE = 90  # seconds for pods to come up or go away
 GATEWAY_API, ISTIO = "gateway-api", "istio"
 ROUTERS = {
     GATEWAY_API: "httproute",
-    ISTIO: "virtualservice",
+    ISTIO: "virtualservices.networking.istio.io",
     "nginx": "ingress",
     "traefik": "traefikservice",
     "none": "ingress",
@@ -94,7 +94,8 @@ class Stage:
 
     @property
     def url(self) -> str:
-        return f"http://{self.entrance}:{self.sandbox.spec.ports.gateway}/"
+        ports = self.sandbox.spec.ports
+        return f"http://{self.entrance}:{ports.istio if self.router == ISTIO else ports.gateway}/"
 
     def call(self, *command: str | Path, fails: bool = False, feed: str | None = None) -> Done:
         """Run a program against the sandbox. Raises RunFailed with its last words, unless `fails` allows it."""
