@@ -75,6 +75,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "bake", "how long each step, and the restored pods, must look good", metavar="TIME")
     add_option(parser, "timeout", "how long a step may wait for its decision", metavar="TIME")
     add_option(parser, "route", "the route to move (default: found)", metavar="KIND/NAME")
+    add_option(parser, "gitops.sync", "Argo CD or Flux owns it: refuse (default), suspend, or resume it in the end")
     add_option(parser, "pinned", "rules for requests with a certain header or cookie: move (default) or leave")
     add_option(
         parser,

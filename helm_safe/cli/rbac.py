@@ -68,10 +68,12 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
     from helm_safe.model.staging import plain_staging, staging_of
     from helm_safe.rollback import permissions
     from helm_safe.rollback.discovery import carriers, routed
-    from helm_safe.rollback.inspect import list_live, permissions_to_stage
+    from helm_safe.rollback.inspect import list_live, neighbours_permissions, permissions_to_stage
     from helm_safe.rollback.warmup import wanted_by
 
-    current, served, found = revisions[0], world.cluster.served(), []
+    current, served = revisions[0], world.cluster.served()
+    found: list[Permission] = []
+    beside: list[Permission] = []
     for target in revisions[1:]:
         change = Change(current, target)
         live = list_live(world.cluster, served, change, release)
@@ -82,9 +84,11 @@ def staged(world: World, revisions: list[Revision], release: Release, settings: 
         plain = plain_staging(change, live.objects, where)
         for each in (staging, *(() if staging.staged else (plain,))):
             found += permissions_to_stage(served, change, release, live.objects, each)
+        beside += neighbours_permissions(served, change, live.objects, settings)
     pods = world.cluster.list(PODS, release.namespace).items
     warming = permissions.of_warm_up(release, wanted_by(settings.resolved), pods)
-    return [*found, *([*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else ()), *warming]
+    numbers = [*of_metrics(settings.resolved), *_of_queries(settings, release)] if found else []
+    return [*found, *numbers, *warming, *beside]
 
 
 def _of_queries(settings: Settings, release: Release) -> list[Permission]:

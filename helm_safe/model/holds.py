@@ -32,6 +32,8 @@ MAX_REPLICAS: Path = ("spec", "maxReplicas")
 PAUSED: Path = ("metadata", "annotations", "autoscaling.keda.sh/paused")
 PAUSED_REPLICAS: Path = ("metadata", "annotations", "autoscaling.keda.sh/paused-replicas")
 UPDATE_MODE: Path = ("spec", "updatePolicy", "updateMode")
+SUSPEND: Path = ("spec", "suspend")
+AUTOMATED: Path = ("spec", "syncPolicy", "automated")
 # What Go's ParseBool takes for false; KEDA takes everything that is no boolean for true.
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
@@ -70,6 +72,14 @@ def _switch_off(values: Values, floor: int) -> dict[Path, Any]:  # noqa: ARG001 
     return {} if values[UPDATE_MODE] == "Off" else {UPDATE_MODE: "Off"}
 
 
+def _suspend(values: Values, floor: int) -> dict[Path, Any]:  # noqa: ARG001 - it counts nothing
+    return {} if values[SUSPEND] is True else {SUSPEND: True}
+
+
+def _sync_by_hand(values: Values, floor: int) -> dict[Path, Any]:  # noqa: ARG001 - it counts nothing
+    return {} if values[AUTOMATED] is None else {AUTOMATED: None}
+
+
 HOLDERS: tuple[Holder, ...] = (
     Holder(
         "autoscaling",
@@ -88,7 +98,13 @@ HOLDERS: tuple[Holder, ...] = (
     ),
     Holder("autoscaling.k8s.io", "VerticalPodAutoscaler", ("spec", "targetRef"), (UPDATE_MODE,), _switch_off),
 )
-_BY_NAME = {(row.group, row.kind): row for row in HOLDERS}
+GITOPS: tuple[Holder, ...] = (
+    Holder("helm.toolkit.fluxcd.io", "HelmRelease", (), (SUSPEND,), _suspend),
+    Holder("kustomize.toolkit.fluxcd.io", "Kustomization", (), (SUSPEND,), _suspend),
+    Holder("argoproj.io", "Application", (), (AUTOMATED,), _sync_by_hand),
+)
+"""Controllers that keep objects equal to a repository; none names a workload."""
+_BY_NAME = {(row.group, row.kind): row for row in (*HOLDERS, *GITOPS)}
 
 
 def holders(live: Iterable[Object], workload: ObjectRef) -> list[Object]:
@@ -143,7 +159,7 @@ def _row(obj: Object) -> Holder | None:
 
 def _scales(obj: Object, workload: ObjectRef) -> bool:
     row = _row(obj)
-    if row is None or namespace_of(obj) != workload.namespace:
+    if row is None or not row.target or namespace_of(obj) != workload.namespace:
         return False
     target = dig(obj, *row.target)
     group, kind = row.default

@@ -77,6 +77,8 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("route", ANNOTATED["route"], "", "--route", "route"),
         Option("pinned", one_of("move", "leave"), "move", "--pinned"),
+        Option("gitops.sync", one_of("refuse", "suspend", "resume"), "refuse", "--gitops"),
+        Option("gitops.namespace", text(_NAME, "a namespace"), "argocd"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
         Option("gates.success-rate", ANNOTATED["success-rate"], 0.99, "", "success-rate", "%"),
         Option("gates.p95", ANNOTATED["p95"], None, "", "p95", "s"),

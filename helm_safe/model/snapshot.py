@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of
 from helm_safe.model.changes import Change
+from helm_safe.model.neighbours import Driver, GitOwner, drivers, git_owners
 from helm_safe.model.queries import Unanswered
 from helm_safe.model.revisions import History
 from helm_safe.model.routes import Around
@@ -134,6 +135,17 @@ class Snapshot:
     def of_kind(self, group: str, kind: str) -> list[Object]:
         """Live objects of a kind in the namespace of the release."""
         return [obj for ref, obj in self.live.items() if (ref.group, ref.kind) == (group, kind)]
+
+    @property
+    def drivers(self) -> list[Driver]:
+        """Who decides when the release's pods and users move."""
+        return drivers(self.live, {*self.change.current.objects, *self.change.target.objects})
+
+    @property
+    def git_owners(self) -> dict[GitOwner, list[ObjectRef]]:
+        """Who keeps the release's objects equal to a repository."""
+        objects = ((ref, self.live.get(ref, obj)) for ref, obj in self.change.current.objects.items())
+        return git_owners(objects, self.settings.resolved.value("gitops.namespace"))
 
     def live_for(self, ref: ObjectRef) -> Object | None:
         return self.live.get(ref)

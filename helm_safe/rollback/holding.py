@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
@@ -18,13 +19,21 @@ from helm_safe.rollback.hygiene import TRIES, forget_us
 from helm_safe.rollback.inspect import revision_of
 
 
+class Held(NamedTuple):
+    """What is held, and the count below which its workload must not go."""
+
+    ref: ObjectRef
+    resource: Resource
+    floor: int = 0
+
+
 def hold_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """Keep each workload at its captured count or above, whatever its autoscaler thinks of idle pods."""
     for ref, resource, floor in _held(run):
         live = run.world.cluster.get(resource, ref.namespace, ref.name)
         if live is not None and not run.captured(f"hold {ref}"):
             run.record(Kind.CAPTURED, step.stage, f"hold {ref}", {"fields": captured(live)})
-        _hold(run, ref, resource, floor)
+        hold_one(run, Held(ref, resource, floor))
     return passed(f"held: {', '.join(str(ref) for ref, _, _ in _held(run))}")
 
 
@@ -34,7 +43,7 @@ def hold_again(run: Run) -> None:
     for ref, resource, floor in _held(run):
         if ref in target and not run.captured(f"hold {ref} after"):
             run.record(Kind.CAPTURED, Stage.COMMIT, f"hold {ref} after", {"fields": captured(target[ref])})
-        _hold(run, ref, resource, floor)
+        hold_one(run, Held(ref, resource, floor))
 
 
 def forget_scalers(run: Run) -> None:
@@ -47,29 +56,36 @@ def release_scalers(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG0
     """Put each autoscaler back exactly; what somebody else changed meanwhile stays his."""
     for ref, resource, floor in _held(run):
         before = run.captured(f"hold {ref} after") or run.captured(f"hold {ref}")
-        for _ in range(TRIES if before else 0):
-            live = run.world.cluster.get(resource, ref.namespace, ref.name)
-            patch = restore(before["fields"], live, floor) if live is not None else None
-            if live is None or patch is None:
-                break
-            words = foreign(before["fields"], live, floor)
-            if words:
-                run.tell(step.stage, words, Level.WARNING)
-            if _patched(run, ref, resource, live, patch):
-                break
-        forget_us(run, resource, ref)
+        release_one(run, step.stage, Held(ref, resource, floor), before)
     return passed("autoscalers are as before")
 
 
-def _held(run: Run) -> Iterator[tuple[ObjectRef, Resource, int]]:
+def release_one(run: Run, stage: Stage, held: Held, before: Mapping[str, Any]) -> None:
+    """Put one back as it was captured, nothing where it was not."""
+    ref, resource, floor = held
+    for _ in range(TRIES if before else 0):
+        live = run.world.cluster.get(resource, ref.namespace, ref.name)
+        patch = restore(before["fields"], live, floor) if live is not None else None
+        if live is None or patch is None:
+            break
+        words = foreign(before["fields"], live, floor)
+        if words:
+            run.tell(stage, words, Level.WARNING)
+        if _patched(run, ref, resource, live, patch):
+            break
+    forget_us(run, resource, ref)
+
+
+def _held(run: Run) -> Iterator[Held]:
     served = run.world.cluster.served()
     for group, kind, name, floor in run.plan.settings.get("holds", ()):
         resource = served.preferred(group, kind)
         if resource is not None:
-            yield ObjectRef(group, kind, run.release.namespace, name), resource, int(floor)
+            yield Held(ObjectRef(group, kind, run.release.namespace, name), resource, int(floor))
 
 
-def _hold(run: Run, ref: ObjectRef, resource: Resource, floor: int) -> None:
+def hold_one(run: Run, held: Held) -> None:
+    ref, resource, floor = held
     for _ in range(TRIES):
         live = run.world.cluster.get(resource, ref.namespace, ref.name)
         patch = hold(live, floor) if live is not None else None

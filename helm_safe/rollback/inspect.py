@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ from helm_safe.core.objects import Object, ObjectRef, gvk_of, ref_of
 from helm_safe.core.redact import hash_secret
 from helm_safe.journal.secret_store import runs_of
 from helm_safe.model.changes import Change
-from helm_safe.model.errors import Forbidden, NotFound
+from helm_safe.model.errors import ClusterError, Forbidden, NotFound
 from helm_safe.model.evidence import evidence_of
 from helm_safe.model.holds import HOLDERS, holders
+from helm_safe.model.neighbours import GitOwner, drivers, git_owners
 from helm_safe.model.own import CannotStandBy
 from helm_safe.model.plan import EndState
 from helm_safe.model.records import fold
@@ -75,13 +77,17 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     check_variables(settings.resolved)
     served = world.cluster.served()
     live = list_live(world.cluster, served, change, history.release)
+    live.objects.update(_git_owners(world.cluster, served, change, live, settings))
     around = Around(live.objects, live.whole)
     where = routed(around, history.release, settings.resolved.value("route"))
     staging = staging_of(change, live.objects, where)
     staging = replace(staging, carriers=carriers(staging, around))
     moves = settings.strategy not in ("native", "express", "partition")
     plain = _plain(change, live.objects, where, bool(staging.staged), settings)
-    warming = permissions.of_warm_up(history.release, wanted_by(settings.resolved))
+    warming = [
+        *permissions.of_warm_up(history.release, wanted_by(settings.resolved)),
+        *neighbours_permissions(served, change, live.objects, settings),
+    ]
     asked = [
         _to_review(
             served,
@@ -114,6 +120,36 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         whole=live.whole,
         sharing=sharing(change, around),
     )
+
+
+def _git_owners(
+    cluster: Cluster, served: Served, change: Change, live: Live, settings: Settings
+) -> dict[ObjectRef, Object]:
+    """The GitOps objects that own the release, wherever they are and as far as they may be read."""
+    found = {}
+    for owner in _git_owners_of(change, live.objects, settings):
+        resource = served.preferred(owner.ref.group, owner.ref.kind)
+        if resource is not None and owner.ref not in live.objects:
+            with suppress(ClusterError):
+                found[owner.ref] = cluster.get(resource, owner.ref.namespace, owner.ref.name)
+    return {ref: obj for ref, obj in found.items() if obj is not None}
+
+
+def _git_owners_of(
+    change: Change, live: Mapping[ObjectRef, Object], settings: Settings
+) -> dict[GitOwner, list[ObjectRef]]:
+    objects = ((ref, live.get(ref, obj)) for ref, obj in change.current.objects.items())
+    return git_owners(objects, settings.resolved.value("gitops.namespace"))
+
+
+def neighbours_permissions(
+    served: Served, change: Change, live: Mapping[ObjectRef, Object], settings: Settings
+) -> list[permissions.Permission]:
+    """To follow whoever drives the release, and to suspend who would undo the rollback."""
+    followed = {each.ref for each in drivers(live, {*change.current.objects, *change.target.objects}) if each.followed}
+    asked = settings.resolved.value("gitops.sync") != "refuse"
+    owners = {owner.ref for owner in _git_owners_of(change, live, settings)} if asked else set()
+    return list(permissions.of_neighbours(served, followed, owners))
 
 
 def _plain(

@@ -121,6 +121,15 @@ def of_staging(
     yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
 
 
+def of_neighbours(served: Served, followed: Iterable[ObjectRef], held: Iterable[ObjectRef]) -> Iterator[Permission]:
+    """To read the objects of those that drive the release, and to suspend those that would undo its rollback."""
+    wanted = [*((ref, ("get",)) for ref in followed), *((ref, ("get", "patch")) for ref in held)]
+    for ref, verbs in wanted:
+        resource = served.preferred(ref.group, ref.kind)
+        if resource is not None:
+            yield from (Permission(verb, resource, ref.namespace) for verb in verbs)
+
+
 def of_warm_up(release: Release, wanted: WarmUp, pods: Iterable[Object] = ()) -> list[Permission]:
     """What warm-up requests need besides reading through the proxy: another verb, or forwarding a pod's port.
 

@@ -13,7 +13,7 @@ from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
-from helm_safe.rollback import by_partition, by_ratio
+from helm_safe.rollback import by_partition, by_ratio, following, gitops
 from helm_safe.rollback.discovery import route_kinds
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
@@ -55,7 +55,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         reasons=reasons,
         lost=tuple(_lost(snapshot)),
         settings=_to_remember(strategy, scene, findings),
-        undo=undo(strategy, scene),
+        undo=(*undo(strategy, scene), *gitops.undo(snapshot)),
         hold=hold_users(strategy, scene),
         traffic=moved,
         notes=tuple(notes(strategy, scene, moved, left_out(findings))),
@@ -67,6 +67,7 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
     if strategy == "shift":
         yield isolation(scene)
     yield Step("autopsy", Stage.AUTOPSY, "autopsy", "save logs, events and pod states of the current revision")
+    yield from gitops.before(snapshot)
     yield from before_commit(strategy, scene)
     yield from _repairs(snapshot)
     yield from _recreations(snapshot, settings)
@@ -93,13 +94,16 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
         f"watch the restored pods for {settings.bake:.0f} s: rollout, restarts, logs",
         {"workloads": [str(ref) for ref in staged_workloads(snapshot)], "bake": settings.bake},
     )
+    yield from following.steps(snapshot)
     yield from after_watch(strategy, scene)
+    yield from gitops.after(snapshot)
     yield Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal")
 
 
 def staged_workloads(snapshot: Snapshot) -> list[ObjectRef]:
-    """The workloads of the target whose pods serve after the rollback."""
-    return serving(snapshot.change.target.objects)
+    """The workloads of the target whose pods serve after the rollback, but for those that somebody else drives."""
+    driven = {each.driven for each in snapshot.drivers} | {str(each.ref) for each in snapshot.drivers}
+    return [ref for ref in serving(snapshot.change.target.objects) if str(ref) not in driven]
 
 
 def replicas_wanted(snapshot: Snapshot) -> dict[str, int]:
@@ -221,6 +225,7 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
         "native": {name: getattr(native, name) for name in type(native).__dataclass_fields__},
         "staging": snapshot.staging.to_json(),
         "holds": holds(scene) if strategy in ("standby", "shift", "replicas") else [],
+        "gitops": [list(owner.ref) for owner in gitops.owners(snapshot)],
         "floors": floors(strategy, scene, replicas_wanted(snapshot)),
         "charted": sorted(str(ref) for ref in snapshot.change.target.objects if (ref.group, ref.kind) in route_kinds()),
         "isolated": scene.isolated,

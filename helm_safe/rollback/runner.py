@@ -24,11 +24,12 @@ from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_a
 from helm_safe.model.outline import outline
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
-from helm_safe.rollback import drain, holding, joining, pinning, ratio, shift, standby
+from helm_safe.rollback import drain, gitops, holding, joining, pinning, ratio, shift, standby
 from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
+from helm_safe.rollback.following import follow
 from helm_safe.rollback.traffic import Stuck
 from helm_safe.rollback.users import users
 from helm_safe.rollback.watch import watch
@@ -68,6 +69,10 @@ ACTIONS: dict[str, ActionOf] = {
     "reassert": shift.reassert,
     "warm": shift.warm_restored,
     "users": users,
+    "follow": follow,
+    "suspend": gitops.suspend,
+    "resume sync": gitops.resume_sync,
+    "stays suspended": gitops.stays_suspended,
     "leave": standby.leave,
     "routes": shift.restore,
     "remove": standby.remove,

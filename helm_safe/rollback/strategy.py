@@ -11,6 +11,7 @@ from helm_safe.core.written import COMMIT
 from helm_safe.model.errors import Blocked, UsageError
 from helm_safe.model.holds import holders
 from helm_safe.model.judging import time_to_decision
+from helm_safe.model.neighbours import Driver
 from helm_safe.model.plan import Stage, Step, Traffic, judged_share
 from helm_safe.model.settings import Settings
 from helm_safe.rollback import by_partition, by_ratio
@@ -19,6 +20,7 @@ from helm_safe.rollback.pauses import pause, pauses
 from helm_safe.rollback.scene import Scene
 from helm_safe.rollback.traffic import router_of
 
+STAGED = ("standby", "shift", "replicas", "partition")
 CROOKED = "TRAFFIC-002"  # who accepts it takes the native rollback
 RETURN_STEPS = (10, 50, 100)
 """Percent on the restored pods: they are of the version that has just proved itself, so 1 % would tell nothing new."""
@@ -27,6 +29,8 @@ RETURN_STEPS = (10, 50, 100)
 def choose(scene: Scene) -> tuple[str, str]:
     """(strategy, why). Raises UsageError or Blocked for one that was asked for and cannot be had."""
     asked = scene.settings.strategy
+    if scene.snapshot.drivers and asked in ("auto", *STAGED):
+        return _beside(scene.snapshot.drivers[0], asked)
     if asked == "auto":
         return _found(scene)
     if asked == "standby" and not scene.snapshot.staging.staged:
@@ -47,6 +51,13 @@ def choose(scene: Scene) -> tuple[str, str]:
     if asked == "shift" and scene.good and scene.good.ready < _needed(scene):
         raise Blocked(too_small(scene.good, _needed(scene)), "Scale it up first, or leave --strategy away.")
     return asked, "you asked for it"
+
+
+def _beside(driver: Driver, asked: str) -> tuple[str, str]:
+    who = f"{driver.controller} drives {driver.driven} through {driver.ref}"
+    if asked == "auto":
+        return "native", f"{who}, and two cannot move the same users"
+    raise UsageError(f"--strategy {asked}: {who}", "Leave --strategy away, or take native.")
 
 
 def _found(scene: Scene) -> tuple[str, str]:

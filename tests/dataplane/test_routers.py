@@ -39,8 +39,11 @@ def tell(words: str) -> None:
 def test_users_are_walked_there_and_back(
     sandbox: Sandbox, namespace: str, tmp_path: Path, router: str, major: int
 ) -> None:
+    """Both revisions answer well, once they are warm: each failure is the run's, and no step is decided early."""
     player = Routed(sandbox, major, namespace, tmp_path, router)
-    player.release_both()
+    player.release(TARGET)
+    player.release("2-good")
+    player.await_route()
     route = player.route()
     with player.load(RATE, seconds=900) as load:
         time.sleep(2)
@@ -53,6 +56,7 @@ def test_users_are_walked_there_and_back(
     assert [gate.step for gate in gates] == shares, story
     assert all(len(between(requests, gate.since, gate.until)) >= LEAST for gate in gates), story
     assert complaints(requests, story, TARGET) == [], story
+    assert list(failures(requests, story.start)) == [], story
     assert json.dumps(player.route()) == json.dumps(route)
     assert player.kubectl("get", KINDS, "-l", "helm-safe.dev/role=standby", "-o", "name").stdout == ""
     assert [name for name in player.owners() if "helm-safe" in name] == []

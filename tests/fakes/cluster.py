@@ -70,6 +70,10 @@ _KINDS = (
     ("gateway.networking.k8s.io/v1", "Gateway", "gateways", True),
     ("networking.istio.io/v1", "VirtualService", "virtualservices", True),
     ("networking.istio.io/v1", "DestinationRule", "destinationrules", True),
+    ("helm.toolkit.fluxcd.io/v2", "HelmRelease", "helmreleases", True),
+    ("argoproj.io/v1alpha1", "Application", "applications", True),
+    ("argoproj.io/v1alpha1", "Rollout", "rollouts", True),
+    ("flagger.app/v1beta1", "Canary", "canaries", True),
 )
 
 

@@ -48,6 +48,7 @@ spec:
   known-good-after: 2h
   route: HTTPRoute/checkout
   pinned: leave
+  gitops: {sync: suspend, namespace: argo}
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:

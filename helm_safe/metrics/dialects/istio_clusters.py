@@ -26,7 +26,7 @@ _REMEDY = (
 def _telling(backend: Backend, _places: Places) -> Sequence[Matchers]:
     """The domain of the cluster may be any; an empty subset is the Service as a whole.
 
-    Istio gives the counters of each class (2xx, 5xx) the same name as those of each status; they count the same requests.
+    Istio gives the counters of each class (2xx, 5xx) the same name as those of each status: one of the two is read.
     """
     service, subset = re.escape(service_of(backend.name)), re.escape(subset_of(backend.name))
     host = rf"{service}\.{re.escape(backend.namespace)}\.svc\..+"

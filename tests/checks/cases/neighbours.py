@@ -125,7 +125,7 @@ def nobody_else_owns_it() -> Snapshot:
     return world([deployment()], live=[deployment(), other]).snapshot()
 
 
-@fires("OWN-002", severity="warning", object="Canary/web", says="Flagger drives Deployment/web")
+@fires("OWN-002", severity="error", object="Canary/web", says="Flagger drives Deployment/web")
 def flagger_drives_it() -> Snapshot:
     canary = obj("Canary", "web", "flagger.app", spec={"targetRef": {"kind": "Deployment", "name": "web"}})
     return world([deployment()], live=[deployment(), canary]).snapshot()
@@ -136,7 +136,7 @@ def a_rollout_in_the_chart() -> Snapshot:
     return world([deployment(kind="Rollout", group="argoproj.io")]).snapshot()
 
 
-@fires("OWN-003", severity="warning", object="CloneSet/web", says="OpenKruise")
+@fires("OWN-003", severity="error", object="CloneSet/web", says="OpenKruise")
 def a_clone_set_in_the_chart() -> Snapshot:
     return world([deployment(kind="CloneSet", group="apps.kruise.io")]).snapshot()
 
