@@ -18,6 +18,7 @@ from helm_safe.core.references import renamed
 from helm_safe.core.workloads import pod_template, template_labels
 from helm_safe.model.changes import Change
 from helm_safe.model.own import CannotStandBy, Owner
+from helm_safe.model.routes import Around
 from helm_safe.model.routes import service_of as served_by
 from helm_safe.model.staging import Door, Staged, Staging, short
 from helm_safe.model.standby_copies import Copies, Names, copies_for, kept_annotations
@@ -31,6 +32,7 @@ from helm_safe.model.standby_guards import (
     peers_matching,
 )
 from helm_safe.model.standby_labels import StandbyLabels, labels_of_standby
+from helm_safe.model.subsets import DESTINATION_RULE, policy_of, rules_of
 
 _SERVICE_FIELDS = (
     "sessionAffinity",
@@ -108,6 +110,7 @@ class Standbys:
             made.append(
                 deployment_of(self.change.target.objects[each.staged.workload], each, self._names(), self.owner)
             )
+        made += [rule for each in self.all for door in each.staged.doors for rule in self._rules(each.staged, door)]
         made += [self.owner.mark(carrier) for _, carrier in self.staging.carriers]
         return _distinct(made)
 
@@ -120,6 +123,17 @@ class Standbys:
     def _restored(self, staged: Staged, door: Door) -> Object:
         ref = ObjectRef("", "Service", staged.workload.namespace, served_by(door.service))
         return self.change.target.objects.get(ref, {})
+
+    def _rules(self, staged: Staged, door: Door) -> Iterator[Object]:
+        """Istio's way of connecting to a live Service holds for the standby's too: mutual TLS, limits, balancing."""
+        namespace = staged.workload.namespace
+        for rule in rules_of(Around(self.live), namespace, served_by(door.service)):
+            policy = policy_of(rule, door.service)
+            if policy:
+                spec = {"host": door.standby, "trafficPolicy": deepcopy(policy)}
+                kind = DESTINATION_RULE[1]
+                yield self.owner.make(str(rule["apiVersion"]), kind, namespace, door.standby, spec=spec)
+                return
 
     def _guards(self) -> Iterator[Object]:
         """Copies of lost guards; one that several workloads lose is copied for each, under the workload's name too."""

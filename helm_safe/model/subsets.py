@@ -30,6 +30,13 @@ def rules_of(around: Around, namespace: str, service: str) -> Iterator[Object]:
             yield rule
 
 
+def policy_of(rule: Object, backend: str) -> Object:
+    """How a DestinationRule has connections to a backend made: what its subset says comes before the rest."""
+    subsets = (each for each in sequence(rule, "spec", "subsets") if dig(each, "name") == subset_of(backend))
+    own = next((mapping(each, "trafficPolicy") for each in subsets), {}) if subset_of(backend) else {}
+    return {**mapping(rule, "spec", "trafficPolicy"), **own}
+
+
 def labels_of_subset(around: Around, namespace: str, backend: str) -> Mapping[str, str] | None:
     """The labels that tell the subset's pods; None where no DestinationRule has it. Empty for a whole Service."""
     if not subset_of(backend):

@@ -93,3 +93,14 @@ def test_cilium_policies_with_prefixes_and_several_specs() -> None:
     guard = obj("CiliumNetworkPolicy", "all", "cilium.io", specs=specs)
     made = Case([target, service()], [live, service(), guard]).made("CiliumNetworkPolicy", "all-standby")
     assert made["spec"] == {"endpointSelector": {"matchLabels": {STANDBY_LABEL: "web-standby"}}}
+
+
+def test_istios_way_of_connecting_holds_for_the_standby() -> None:
+    """The subset's own policy comes first; without a policy there is nothing to copy."""
+    target, live = two()
+    mutual = {"tls": {"mode": "ISTIO_MUTUAL"}}
+    rule = obj("DestinationRule", "any", "networking.istio.io", spec={"host": "web", "trafficPolicy": mutual})
+    made = Case([target, service()], [live, service(), rule]).made("DestinationRule", "web-standby")
+    assert made["spec"] == {"host": "web-standby", "trafficPolicy": mutual}
+    bare = obj("DestinationRule", "any", "networking.istio.io", spec={"host": "web", "subsets": [{"name": "v1"}]})
+    assert "DestinationRule/web-standby" not in Case([target, service()], [live, service(), bare]).names()
