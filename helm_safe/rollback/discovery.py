@@ -302,7 +302,7 @@ class Search:
         return warmed.sentence if warmed.verdict is Verdict.PASS else ""
 
     def _warmed(self, pods: list[Object]) -> Warmed:
-        return warm_up(self.world.cluster, self.world.clock, pods, proof_by(self.settings.resolved))
+        return warm_up(self.world.cluster, self.world.clock, pods, proof_by(self.settings.resolved, len(pods)))
 
 
 def _repository(image: str) -> str:

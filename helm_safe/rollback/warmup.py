@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields, replace
-from math import inf
+from math import ceil, inf
 
 from helm_safe.core.objects import Object, name_of, namespace_of
 from helm_safe.core.printable import printable
@@ -44,14 +44,16 @@ def check_variables(settings: Resolved) -> None:
     filled(wanted_by(settings).headers, os.environ)
 
 
-def proof_by(settings: Resolved) -> WarmUp:
-    """The requests that prove a backend which serves already: it need not settle any more, and users are waiting.
+def proof_by(settings: Resolved, pods: int) -> WarmUp:
+    """The requests that prove a backend of so many pods which serves already: PROOF in all, one at least to each.
+
+    It need not settle any more, and users are waiting.
 
     A lower rate than usual was asked for with a reason and holds here too.
     """
     wanted = wanted_by(settings)
     rate = wanted.rate if wanted.rate < WarmUp().rate else int(BUDGET)
-    return replace(wanted, least=min(wanted.least, PROOF), rate=rate)
+    return replace(wanted, least=min(wanted.least, ceil(PROOF / max(pods, 1))), rate=rate)
 
 
 @dataclass(frozen=True, slots=True)

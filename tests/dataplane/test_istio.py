@@ -1,4 +1,4 @@
-"""A real istiod and a real Envoy: the article's even split between two subsets, isolated, then walked to the other one."""
+"""A real istiod and a real Envoy: an even split between two subsets, isolated in one write, then walked to the other."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from helm_safe.core.objects import Object
+from helm_safe.core.objects import Object, dig, ref_of
 from helm_safe.journal.clock import SystemClock
 from helm_safe.kube.cluster import KubeCluster
 from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.proportions import improbable
+from helm_safe.model.routes import Backends, Weight
 from helm_safe.model.traffic import Backend, Sample, window
+from helm_safe.rollback.traffic import router_of
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.numbers import Request, between
 from helm_safe.sandbox.demo.stage import RELEASE, Load, Stage
 from helm_safe.sandbox.istio.routes import destination_rule, virtual_service
+from tests.dataplane.routed import start_istio
 
 pytestmark = pytest.mark.dataplane
 STABLE, ROLLBACK = "v1-stable", "v1-rollback"
@@ -27,6 +31,8 @@ REQUESTS = 3000
 FOLLOWS = 2.0
 """Seconds after a patch from which on the split must be the new one."""
 PODS = 2
+KIND = "virtualservices.networking.istio.io"
+CHART = "apiVersion: v2\nname: mesh\nversion: 1.0.0\n"
 
 
 class Mesh(Stage):
@@ -36,7 +42,8 @@ class Mesh(Stage):
     def url(self) -> str:
         return f"{self.sandbox.istio_url}/"
 
-    def create(self, weights: dict[str, int]) -> None:
+    def create(self, weights: dict[str, int], folder: Path) -> None:
+        """As a release of Helm."""
         service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": RELEASE}}
         ports = [{"name": "http", "port": 80, "targetPort": 8080}]
         items = [
@@ -45,16 +52,47 @@ class Mesh(Stage):
             destination_rule(RELEASE, {subset: {"track": subset} for subset in weights}),
             virtual_service(RELEASE, self.host, weights),
         ]
-        self.kubectl("apply", "-f", "-", feed=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        (folder / "templates").mkdir(parents=True)
+        (folder / "Chart.yaml").write_text(CHART, encoding="utf-8")
+        text = "\n---\n".join(json.dumps(item) for item in items)
+        (folder / "templates" / "all.yaml").write_text(text, encoding="utf-8")
+        self.helm("install", RELEASE, folder)
         for subset in weights:
             self.kubectl("rollout", "status", f"deployment/{subset}", "--timeout=60s")
 
-    def shift(self, rollback: int) -> float:
-        """Write both weights in one patch; returns when it was begun."""
-        pairs = ((0, 100 - rollback), (1, rollback))
-        patch = [{"op": "replace", "path": f"/spec/http/0/route/{at}/weight", "value": share} for at, share in pairs]
-        began = time.monotonic()
-        self.kubectl("patch", "virtualservice", RELEASE, "--type=json", "-p", json.dumps(patch))
+    def isolate(self) -> float:
+        """All users to the stable subset; returns when it was asked for."""
+        before, began = self.generation(), time.monotonic()
+        done = self.safe("isolate", RELEASE, "--yes", "--to", STABLE, fails=True)
+        assert done.returncode == 0, done.stderr
+        assert self.generation() == before + 1, "more than one write"
+        return began
+
+    def generation(self) -> int:
+        return int(dig(json.loads(self.kubectl("get", KIND, RELEASE, "-o", "json").stdout), "metadata", "generation"))
+
+
+class Walk:
+    """Users are moved by the router's own patches, as a run does it."""
+
+    def __init__(self, mesh: Mesh) -> None:
+        self.cluster, self.router = KubeCluster.connect(mesh.env), router_of("istio")
+        resource = self.cluster.served().preferred("networking.istio.io", "VirtualService")
+        assert resource
+        self.resource, self.namespace = resource, mesh.namespace
+        self.captured = self.router.capture(self.live())
+        self.pairs = (Backends(f"{RELEASE}/{STABLE}", f"{RELEASE}/{ROLLBACK}"),)
+
+    def live(self) -> Object:
+        found = self.cluster.get(self.resource, self.namespace, RELEASE)
+        assert found
+        return found
+
+    def shift(self, rollback: float) -> float:
+        """Write the weights in one patch; returns when it was begun."""
+        began, live = time.monotonic(), self.live()
+        patch = self.router.patch(self.captured, live, self.pairs, Weight(rollback))
+        self.cluster.patch(self.resource, ref_of(live), patch, kind="json", manager="test")
         return began
 
 
@@ -79,26 +117,27 @@ def tell(words: str) -> None:
 
 
 @pytest.mark.timeout(900)  # the first call builds istiod
-def test_an_even_split_is_isolated_and_walked_to_the_other_subset(sandbox: Sandbox, namespace: str) -> None:
+def test_an_even_split_is_isolated_and_walked_to_the_other_subset(
+    sandbox: Sandbox, namespace: str, tmp_path: Path
+) -> None:
     began = time.monotonic()
-    sandbox.start_istio()
+    start_istio(sandbox)
     tell(f"up after {time.monotonic() - began:.1f} s")
     mesh = Mesh(sandbox, 4, namespace)
-    mesh.create({STABLE: 50, ROLLBACK: 50})
+    mesh.create({STABLE: 50, ROLLBACK: 50}, tmp_path / "chart")
     mesh.await_route()
     counted = Counted(mesh)
     before = counted.samples()
     with mesh.load(RATE, seconds=400) as load:
         since = time.monotonic() + FOLLOWS
         proves(50, settled(load, since))
-        for share in (0, 1, 10, 50, 100):
-            patched = mesh.shift(share)
+        asked = mesh.isolate()
+        proves(0, settled(load, asked + FOLLOWS))
+        tell(f"nobody meets {ROLLBACK} {last_of(ROLLBACK, load.requests(), asked):.2f} s after isolate was asked for")
+        walk = Walk(mesh)
+        for share in (1, 10, 50, 100):
+            patched = walk.shift(share)
             proves(share, settled(load, patched + FOLLOWS))
-            if share in (0, 100):
-                left = STABLE if share else ROLLBACK
-                tell(
-                    f"nobody meets {left} {last_of(left, load.requests(), patched):.2f} s after the patch to {share} %"
-                )
     requests = load.requests()
     assert [each for each in requests if each.failed] == [], "a step cost requests"
     counted.agree(before, requests)
