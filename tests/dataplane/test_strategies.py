@@ -51,7 +51,7 @@ def assert_end(player: Plain, tag: str) -> None:
 
 @pytest.mark.parametrize("sets", [(), (f"replicas={PODS}",)], ids=["uncounted", "counted"])
 @pytest.mark.parametrize("major", [3, 4])
-@pytest.mark.matrix(2)
+@pytest.mark.matrix(1)
 def test_users_follow_the_ratio_of_ready_pods(
     sandbox: Sandbox, namespace: str, tmp_path: Path, major: int, sets: tuple[str, ...]
 ) -> None:
@@ -80,6 +80,7 @@ def test_users_follow_the_ratio_of_ready_pods(
     player.install("3-good", *sets)
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize(("major", "at", "verb"), [(3, "shift 50", "abort"), (4, "rollback", "resume")])
 def test_a_killed_run_of_replicas_is_mended(
     sandbox: Sandbox, namespace: str, tmp_path: Path, major: int, at: str, verb: str
@@ -113,6 +114,7 @@ LOWERED: list[tuple[int, Moment | None]] = [
 ]
 
 
+@pytest.mark.matrix(1)
 @pytest.mark.parametrize(("major", "killed"), LOWERED, ids=["helm3", "helm4", "helm3-killed", "helm4-killed"])
 def test_a_stateful_set_is_let_go_pod_by_pod(
     sandbox: Sandbox, namespace: str, tmp_path: Path, major: int, killed: Moment | None
@@ -143,7 +145,8 @@ def test_a_stateful_set_is_let_go_pod_by_pod(
 
 
 def revisions(story: Story) -> str:
-    return next(str(each["data"]["strategy"]) for each in story.events if each["data"].get("kind") == "plan")
+    plans = (each["data"] for each in story.events if each.get("data", {}).get("kind") == "plan")
+    return str(next(plans)["strategy"])
 
 
 @pytest.mark.parametrize("major", [4])
