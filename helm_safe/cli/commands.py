@@ -15,6 +15,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("helm_safe.cli.request", "pass the gate of the step under way, or approve what the run waits for"),
     "resume": ("helm_safe.cli.resume", "go on with a run that was interrupted"),
     "abort": ("helm_safe.cli.abort", "stop a run and put back what it changed"),
+    "watchdog": (
+        "helm_safe.cli.watchdog",
+        "the guard of a run, which puts users where they are safe when it is left alone",
+    ),
     "rbac": ("helm_safe.cli.rbac", "the least Role that a run needs, as a manifest"),
     "kustomize": ("helm_safe.cli.kustomize", "deploy a Kustomize build as a release, with history and rollback"),
     "krm": ("helm_safe.cli.krm", "the KRM function for Kustomize and kpt; also the program helm-safe-krm"),

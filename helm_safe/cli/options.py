@@ -93,6 +93,16 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     native.add_argument("--history-max", metavar="N", type=int, help="revisions to keep; 0 keeps all")
 
 
+def add_in_cluster(parser: argparse.ArgumentParser) -> None:
+    """Where a run has its process, and who looks after it."""
+    parser.add_argument("--in-cluster", action="store_true", help="carry the run out by a Job and follow it (--image)")
+    parser.add_argument("--print-manifests", action="store_true", help="print what --in-cluster would make, and stop")
+    parser.add_argument("--or-resume", action="store_true", help="go on with an unfinished run, if there is one")
+    parser.add_argument("--watchdog", action="store_true", help="leave a guard in the cluster beside the run (--image)")
+    add_option(parser, "in-cluster.image", "image of helm-safe, for what runs in the cluster", metavar="IMAGE")
+    add_option(parser, "in-cluster.after", "the guard acts after so long without a sign of life", metavar="TIME")
+
+
 def add_known_good(parser: argparse.ArgumentParser) -> None:
     """What decides which revisions are good: `history` and the runs share it."""
     parser.add_argument("--policy", metavar="FILE", help="policy; else the ConfigMap helm-safe-policy, if there is one")

@@ -33,7 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Raises NotFound for a release or a revision that does not exist."""
-    from helm_safe.checks.run import needs
     from helm_safe.cli import wiring
     from helm_safe.rollback import permissions
 
@@ -41,9 +40,29 @@ def run(args: argparse.Namespace) -> int:
     world, release, asked_for = wiring.open_asked(args, wiring.reporter_of(args), wiring.settings_of(args))
     history = world.releases.history(release)
     revisions = concerned(history, number)
-    served = world.cluster.served()
-    reads = [need for need in needs() if args.cluster_reads or _namespaced(served.preferred(*need))]
-    asked = permissions.of_run(
+    settings = asked_for.settle(revisions[0], None)
+    asked = rights(world, release, history, number, settings, cluster_reads=args.cluster_reads)
+    show(args, permissions.roles(asked, release), release)
+    _warn(permissions.grants_rights(revisions))
+    return OK
+
+
+def rights(
+    world: World,
+    release: Release,
+    history: History,
+    number: int | None,
+    settings: Settings,
+    *,
+    cluster_reads: bool = False,
+) -> list[Permission]:
+    """All that a run to that revision needs, to any where None; cluster_reads: kinds of the whole cluster as well."""
+    from helm_safe.checks.run import needs
+    from helm_safe.rollback import permissions
+
+    revisions, served = concerned(history, number), world.cluster.served()
+    reads = [need for need in needs() if cluster_reads or _namespaced(served.preferred(*need))]
+    return permissions.of_run(
         served,
         release,
         revisions,
@@ -51,11 +70,8 @@ def run(args: argparse.Namespace) -> int:
         reads=reads,
         records=_records(),
         policy=True,
-        staged=staged(world, revisions, release, asked_for.settle(revisions[0], None)),
+        staged=staged(world, revisions, release, settings),
     )
-    show(args, permissions.roles(asked, release), release)
-    _warn(permissions.grants_rights(revisions))
-    return OK
 
 
 def staged(world: World, revisions: list[Revision], release: Release, settings: Settings) -> list[Permission]:

@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_judging(parser)
     options.add_watching(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="go on without a question")
+    options.add_in_cluster(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop; the same as `plan`")
 
 
@@ -28,6 +29,14 @@ def run(args: argparse.Namespace) -> int:
 
     if args.dry_run:
         return plan.run(args)
+    if args.in_cluster or args.print_manifests:
+        from helm_safe.cli import in_cluster
+
+        return in_cluster.run(args)
+    if args.or_resume and _unfinished(args):
+        from helm_safe.cli import resume
+
+        return resume.run(args)
     number = options.revision_number(args.revision)
     shown: list[dict[str, Any]] = []
 
@@ -53,6 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
         line(console(no_color=args.no_color), closing_words(finished), "bold green")
     return OK
+
+
+def _unfinished(args: argparse.Namespace) -> bool:
+    from helm_safe.cli import wiring
+    from helm_safe.rollback.runs import latest_run
+
+    state = latest_run(*wiring.open_world(args, wiring.reporter_of(args)))
+    return state is not None and state.unfinished
 
 
 def closing_words(run: Run) -> str:

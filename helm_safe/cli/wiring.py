@@ -107,6 +107,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
     return Settings(
         yes=getattr(args, "yes", False),
         dry_run=getattr(args, "dry_run", False),
+        watchdog=getattr(args, "watchdog", False),
         accept=acceptances(args.accept),
         recreate=frozenset(args.recreate),
         native=NativeOptions(

@@ -77,6 +77,8 @@ OPTIONS: dict[str, Option] = {
         ),
         Option("route", ANNOTATED["route"], "", "--route", "route"),
         Option("pinned", one_of("move", "leave"), "move", "--pinned"),
+        Option("in-cluster.image", text(r"[A-Za-z0-9][-A-Za-z0-9_./:@]{0,400}", "an image"), "", "--image"),
+        Option("in-cluster.after", span(15, DAY), 30.0, "--after", unit="s"),
         Option("gitops.sync", one_of("refuse", "suspend", "resume"), "refuse", "--gitops"),
         Option("gitops.namespace", text(_NAME, "a namespace"), "argocd"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),

@@ -31,7 +31,8 @@ class Settings:
     timeout: how long a step may wait for its decision. bake: how long a step or WATCH must look good. known_good_after:
     how long a revision must have been the deployed one to count as good. accept: check id -> reason. recreate: objects
     ("Job/migrate") that may be deleted and made anew because they are immutable. resolved: every option of the table,
-    with its source. policy_severities, waivers: what the policy says of findings, by id of the check.
+    with its source. watchdog: leave a guard in the cluster; guarding: this process is that guard.
+    policy_severities, waivers: what the policy says of findings, by id of the check.
     """
 
     strategy: str = "auto"
@@ -42,6 +43,8 @@ class Settings:
     pending_grace: float = 600.0
     yes: bool = False
     dry_run: bool = False
+    watchdog: bool = False
+    guarding: bool = False
     accept: Mapping[str, str] = field(default_factory=dict)
     recreate: frozenset[str] = frozenset()
     native: NativeOptions = NativeOptions()

@@ -139,6 +139,19 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
         return end
 
 
+def take_to_safety(world: World, release: Release, settings: Settings) -> EndState:
+    """Abort the run whose process is gone, without asking it: its Lease must have lapsed.
+
+    Raises Blocked where it is renewed after all, PersonNeeded when the native rollback already ran.
+    """
+    state = unfinished_run(world, release)
+    with seat(world, release, state.run_id) as held:
+        run = _take_over(held, settings)
+        end = carry_out(run, request="abort")
+        raise_for(run, end)
+        return end
+
+
 def request(world: World, release: Release, verb: str) -> str:
     """Leave pause, resume, promote or abort for the process that runs. Raises NotFound where none does.
 

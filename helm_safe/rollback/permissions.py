@@ -121,6 +121,26 @@ def of_staging(
     yield from _rows(release, (Row(PODS, ("patch",)), Row(ENDPOINT_SLICES, ("get", "list", "create", "delete"))))
 
 
+def of_guard(release: Release, staged: Iterable[Permission]) -> list[Permission]:
+    """What an abort of a staged run needs: its journal and Lease, the routes, the pods, and what the run made.
+
+    staged: `of_staging`. Its own Deployment is deleted in the end, too.
+    """
+    rows = (
+        Row(SECRETS, ("get", "list", "create", "patch")),
+        Row(LEASES, ("get", "patch")),
+        Row(PODS, ("get", "list")),
+        Row(PODS, ("get",), "log"),
+        Row(EVENTS, ("list",)),
+        Row(SERVICES, ("get", "list")),
+        Row(DEPLOYMENTS, ("get", "list", "delete")),
+        *(Row(resource, ("get", "list")) for resource in (STATEFUL_SETS, REPLICA_SETS)),
+        *(Row(resource, ("patch",), "scale") for resource in SCALED.values()),
+    )
+    kept = [each for each in staged if each.verb in ("get", "list", "patch", "delete")]
+    return list({_identity(each): each for each in (*_rows(release, rows), *kept)}.values())
+
+
 def of_neighbours(served: Served, followed: Iterable[ObjectRef], held: Iterable[ObjectRef]) -> Iterator[Permission]:
     """To read the objects of those that drive the release, and to suspend those that would undo its rollback."""
     wanted = [*((ref, ("get",)) for ref in followed), *((ref, ("get", "patch")) for ref in held)]

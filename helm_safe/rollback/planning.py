@@ -13,7 +13,7 @@ from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
-from helm_safe.rollback import by_partition, by_ratio, following, gitops
+from helm_safe.rollback import by_partition, by_ratio, following, gitops, guarding
 from helm_safe.rollback.discovery import route_kinds
 from helm_safe.rollback.gate import ACCEPTED
 from helm_safe.rollback.notes import notes
@@ -55,7 +55,7 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         reasons=reasons,
         lost=tuple(_lost(snapshot)),
         settings=_to_remember(strategy, scene, findings),
-        undo=(*undo(strategy, scene), *gitops.undo(snapshot)),
+        undo=(*undo(strategy, scene), *gitops.undo(snapshot), *guarding.undo(scene, strategy)),
         hold=hold_users(strategy, scene),
         traffic=moved,
         notes=tuple(notes(strategy, scene, moved, left_out(findings))),
@@ -68,6 +68,7 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
         yield isolation(scene)
     yield Step("autopsy", Stage.AUTOPSY, "autopsy", "save logs, events and pod states of the current revision")
     yield from gitops.before(snapshot)
+    yield from guarding.before(scene, strategy)
     yield from before_commit(strategy, scene)
     yield from _repairs(snapshot)
     yield from _recreations(snapshot, settings)
@@ -97,6 +98,7 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
     yield from following.steps(snapshot)
     yield from after_watch(strategy, scene)
     yield from gitops.after(snapshot)
+    yield from guarding.after(scene, strategy)
     yield Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal")
 
 

@@ -24,7 +24,7 @@ from helm_safe.model.machine import Do, Finish, Hold, Verdict, committed, next_a
 from helm_safe.model.outline import outline
 from helm_safe.model.plan import EndState, Stage, Step
 from helm_safe.model.records import Kind
-from helm_safe.rollback import drain, gitops, holding, joining, pinning, ratio, shift, standby
+from helm_safe.rollback import drain, gitops, guarding, holding, joining, pinning, ratio, shift, standby
 from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
@@ -70,6 +70,8 @@ ACTIONS: dict[str, ActionOf] = {
     "warm": shift.warm_restored,
     "users": users,
     "follow": follow,
+    "watchdog": guarding.leave,
+    "end watchdog": guarding.end,
     "suspend": gitops.suspend,
     "resume sync": gitops.resume_sync,
     "stays suspended": gitops.stays_suspended,

@@ -49,6 +49,7 @@ spec:
   route: HTTPRoute/checkout
   pinned: leave
   gitops: {sync: suspend, namespace: argo}
+  in-cluster: {image: example/helm-safe:1, after: 20s}
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
   metrics:

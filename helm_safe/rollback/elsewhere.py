@@ -1,0 +1,148 @@
+"""A run that a Job in the cluster carries out: made, followed by its journal, and cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from helm_safe.core.annotations import MANAGED_BY
+from helm_safe.core.objects import Object, dig, labels_of, name_of, ref_of, sequence
+from helm_safe.model.errors import Blocked, ClusterError, PersonNeeded, RunFailed
+from helm_safe.model.events import Event, Level
+from helm_safe.model.in_cluster import RUNNER, labels, names, owned_by
+from helm_safe.model.machine import Verdict, committed
+from helm_safe.model.plan import EndState, Stage
+from helm_safe.model.records import Kind, Record
+from helm_safe.model.resources import PODS
+from helm_safe.model.revisions import Release
+from helm_safe.rollback.context import World
+from helm_safe.rollback.runs import RunState, latest_run
+
+POLL = 2.0
+STARTS = 300.0
+"""Seconds within which its process must begin the run."""
+HOPELESS = (
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+)
+
+
+def launch(world: World, objects: Sequence[Object]) -> None:
+    """Make the Job suspended, then what it needs as its own, then let it go. objects: the Job first.
+
+    Raises Blocked where one of them is somebody else's, or a Job of an earlier run is still there.
+    """
+    job, *others = objects
+    owner = _create(world, {**job, "spec": {**job["spec"], "suspend": True}})
+    for obj in others:
+        _create(world, owned_by(obj, owner))
+    resource = world.cluster.served().of(job)
+    assert resource is not None  # noqa: S101 - every cluster serves Jobs
+    world.cluster.patch(resource, ref_of(job), {"spec": {"suspend": False}}, manager=MANAGED_BY)
+
+
+def clear(world: World, objects: Sequence[Object]) -> None:
+    """Delete the Job; what it owns goes with it, and what lies in other namespaces is deleted here."""
+    namespace = objects[0]["metadata"]["namespace"]
+    for obj in objects:
+        resource = world.cluster.served().of(obj)
+        if resource is not None and (obj is objects[0] or obj["metadata"].get("namespace") != namespace):
+            world.cluster.delete(resource, ref_of(obj))
+
+
+def _create(world: World, obj: Object) -> Object:
+    resource, ref = world.cluster.served().of(obj), ref_of(obj)
+    assert resource is not None  # noqa: S101 - kinds that every cluster serves
+    live = world.cluster.get(resource, ref.namespace, ref.name)
+    if live is None:
+        return world.cluster.create(resource, obj)
+    if labels_of(live) != labels_of(obj) or ref.kind == "Job":
+        raise Blocked(
+            f"{ref} is there already" + (", of an earlier run" if labels_of(live) == labels_of(obj) else ""),
+            f"Look at it, then `kubectl delete {ref.kind.lower()} {ref.name} -n {ref.namespace}`.",
+        )
+    return live
+
+
+def follow(world: World, release: Release, before: str) -> RunState:
+    """Tell what the journal says until the run has ended. before: the newest run before it.
+
+    Raises RunFailed where its process never began one, with what is known of its pod.
+    """
+    started, told = world.clock.monotonic(), 0
+    while True:
+        state = _newest(world, release, before)
+        if state is None:
+            _see_that_it_starts(world, release, world.clock.monotonic() - started)
+        else:
+            for record in state.records[told:]:
+                _tell(world, state, record)
+            told = len(state.records)
+            if state.progress.end:
+                return state
+        world.clock.sleep(POLL)
+
+
+def raise_for(release: Release, state: RunState) -> None:
+    """The exit code that the run itself ended with. Raises PersonNeeded or RunFailed for any end but success."""
+    words = f"the run of release {release} in the cluster ended {state.progress.end}: {state.progress.reason}"
+    if state.progress.end == EndState.SUCCEEDED.value:
+        return
+    if committed(state.progress) or state.stuck:
+        raise PersonNeeded(words, f"`helm safe-rollback resume {release.name} -n {release.namespace}` tries the rest.")
+    raise RunFailed(words, "Users are where they were before.")
+
+
+def _newest(world: World, release: Release, before: str) -> RunState | None:
+    try:
+        state = latest_run(world, release)
+    except ClusterError as error:
+        _say(world, Stage.INSPECT, f"the run cannot be looked at: {error.message}", Level.WARNING)
+        return None
+    return state if state and state.run_id > before else None
+
+
+def _see_that_it_starts(world: World, release: Release, seconds: float) -> None:
+    pods = world.cluster.list(PODS, release.namespace, labels=_selector(release)).items
+    why = next((words for pod in pods for words in _troubles(world, pod)), "")
+    if not why and seconds > STARTS:
+        why = f"it did not begin within {STARTS:.0f} s" + ("" if pods else ", and its Job has no pod")
+    if why:
+        raise RunFailed(f"the Job {names(release, RUNNER)} does not carry the run out: {why}", "Nothing was changed.")
+
+
+def _troubles(world: World, pod: Object) -> Iterator[str]:
+    """Why the pod of the Job will not begin a run, in words."""
+    for status in sequence(pod, "status", "containerStatuses"):
+        waiting, ended = dig(status, "state", "waiting"), dig(status, "state", "terminated")
+        if dig(waiting, "reason") in HOPELESS:
+            yield f"Pod/{name_of(pod)} is {dig(waiting, 'reason')}: {dig(waiting, 'message') or 'no more is known'}"
+        if ended and dig(ended, "exitCode"):
+            name = str(dig(status, "name"))
+            lines = world.cluster.logs(dig(pod, "metadata", "namespace"), name_of(pod), name, lines=5).splitlines()
+            yield f"its process ended with code {dig(ended, 'exitCode')}: {' '.join(lines)[-500:]}"
+
+
+def _selector(release: Release) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels(release, RUNNER).items())
+
+
+def _tell(world: World, state: RunState, record: Record) -> None:
+    plan, stage = state.progress.plan, Stage(record.stage)
+    step = plan.step(record.step) if plan else None
+    if record.kind is Kind.INTENT and step:
+        _say(world, stage, step.title)
+    if record.kind is Kind.DONE and step:
+        good = record.data.get("verdict") == Verdict.PASS.value
+        words = str(record.data.get("message") or record.data.get("reason") or step.title)
+        _say(world, stage, words, Level.GOOD if good else Level.WARNING)
+    if record.kind is Kind.WAITING:
+        _say(world, stage, f"waiting for approval: {record.data.get('for', '')}", Level.WARNING)
+    if record.kind is Kind.END:
+        _say(world, stage, f"the run ended {state.progress.end}", Level.GOOD)
+
+
+def _say(world: World, stage: Stage, words: str, level: Level = Level.INFO) -> None:
+    world.reporter.event(Event(world.clock.now(), stage.value, level, words))

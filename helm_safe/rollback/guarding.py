@@ -1,0 +1,95 @@
+"""A guard in the cluster beside a run, made before the first user moves and removed with what the run made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from helm_safe.core.objects import Object, ObjectRef, labels_of, ref_of
+from helm_safe.model.errors import Conflict, UsageError
+from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by
+from helm_safe.model.plan import Stage, Step
+from helm_safe.model.resources import DEPLOYMENTS
+from helm_safe.model.revisions import Release
+from helm_safe.rollback import permissions
+from helm_safe.rollback.commit import Outcome, failed, passed
+from helm_safe.rollback.context import Run
+from helm_safe.rollback.inspect import permissions_to_stage
+from helm_safe.rollback.scene import Scene
+
+MOVES = ("standby", "shift", "replicas")
+
+
+def manifests(scene: Scene, image: str, after: float) -> list[Object]:
+    """The Deployment first: the others are its own and go with it. Rights: what an abort of this plan needs."""
+    snapshot = scene.snapshot
+    release = snapshot.history.release
+    staged = permissions_to_stage(snapshot.served, snapshot.change, release, snapshot.live, snapshot.staging)
+    rights = permissions.of_guard(release, staged)
+    roles = permissions.roles(rights, release)
+    return [guard(release, image, after), account(release, GUARD), *bindings(release, GUARD, roles)]
+
+
+def before(scene: Scene, strategy: str) -> Iterator[Step]:
+    settings = scene.settings
+    if settings.watchdog and strategy in MOVES:
+        seconds = settings.resolved.value("in-cluster.after")
+        image = settings.resolved.value("in-cluster.image")
+        if not image:
+            raise UsageError(
+                "--watchdog: no image is named", "Name one with --image, or in the policy (in-cluster.image)."
+            )
+        made = manifests(scene, image, seconds)
+        title = f"leave a watchdog in the cluster: {seconds:.0f} s without a sign of life of this run and it acts"
+        yield Step("watchdog", Stage.STANDBY, "watchdog", title, {"objects": made})
+
+
+def after(scene: Scene, strategy: str) -> Iterator[Step]:
+    if scene.settings.watchdog and strategy in MOVES:
+        yield Step("end watchdog", Stage.CLEANUP, "end watchdog", "remove the watchdog")
+
+
+def undo(scene: Scene, strategy: str) -> tuple[Step, ...]:
+    return tuple(replace(step, id="undo watchdog") for step in after(scene, strategy))
+
+
+def leave(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - what is there already is kept
+    """Make the guard; it has its rights a moment after it starts."""
+    first, *others = step.args["objects"]
+    owner = _made(run, first)
+    if owner is None:
+        return failed(f"{ref_of(first)} is there already and is not ours")
+    for obj in others:
+        if _made(run, owned_by(obj, owner)) is None:
+            return failed(f"{ref_of(obj)} is there already and is not ours")
+    return passed(f"{ref_of(first)} watches this run")
+
+
+def end(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - deleting twice is harmless
+    """Its rights are its own objects: the guard itself removes them as the very last, not here."""
+    if run.settings.guarding:
+        return passed("the watchdog removes itself when all is done")
+    remove(run, run.release)
+    return passed("the watchdog is gone")
+
+
+def remove(run: Run, release: Release) -> None:
+    run.world.cluster.delete(DEPLOYMENTS, guard_ref(release))
+
+
+def guard_ref(release: Release) -> ObjectRef:
+    return ObjectRef("apps", "Deployment", release.namespace, names(release, GUARD))
+
+
+def _made(run: Run, obj: Object) -> Object | None:
+    """Create it; one of an earlier run that is still there is replaced. None where it is somebody else's."""
+    cluster, ref = run.world.cluster, ref_of(obj)
+    resource = cluster.served().of(obj)
+    assert resource is not None  # noqa: S101 - kinds that every cluster serves
+    try:
+        return cluster.create(resource, obj)
+    except Conflict:
+        live = cluster.get(resource, ref.namespace, ref.name)
+        if live is None or labels_of(live) != labels(run.release, GUARD):
+            return None
+        return live

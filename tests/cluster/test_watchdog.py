@@ -1,0 +1,103 @@
+"""A run's process is gone at 10 %: the guard, with nothing but its own account's token, puts users where they are safe."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helm_safe.rollback.watchdog import within
+from helm_safe.sandbox.cluster import Sandbox
+from helm_safe.sandbox.demo.stage import RELEASE, Stage
+from tests.cluster.guarded import container, start, with_token
+from tests.cluster.troubled import STRATEGIES, policy_file
+
+pytestmark = pytest.mark.cluster
+AFTER = 15.0
+GUARD = f"helm-safe-watchdog-{RELEASE}"
+OURS = "serviceaccount,role,rolebinding,deployment"
+
+
+def specs(stage: Stage) -> Any:
+    kinds = "deployments,services,httproutes,horizontalpodautoscalers"
+    items = json.loads(stage.kubectl("get", kinds, "-o", "json").stdout)["items"]
+    return [(each["kind"], each["metadata"]["name"], each["spec"]) for each in items]
+
+
+def weights(stage: Stage) -> list[int]:
+    spec = json.loads(stage.kubectl("get", "httproute", RELEASE, "-o", "json").stdout)["spec"]
+    return [each.get("weight", 1) for each in spec["rules"][0]["backendRefs"]]
+
+
+def left(stage: Stage) -> list[str]:
+    shown = stage.kubectl("get", OURS, "-l", "helm-safe.dev/role=watchdog", "-o", "name").stdout
+    return shown.split()
+
+
+def until(true: Any, seconds: float, words: str) -> float:
+    """Seconds that it took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < seconds, f"waited for {words}"
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+@pytest.mark.timeout(400)
+def test_users_are_safe_again_when_the_driver_is_killed(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    stage = Stage(sandbox, 4, namespace)
+    stage.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    for tag in ("1-good", "2-good"):
+        stage.deploy(tag, "autoscaling.minReplicas=2", pods=2)
+    before = specs(stage)
+    blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, tmp_path))
+    flags = (
+        "--strategy",
+        "standby",
+        "--steps",
+        "10,100",
+        "--bake",
+        "1h",
+        "--watchdog",
+        "--image",
+        "example/helm-safe:1",
+    )
+    words = (RELEASE, "1", "-n", namespace, "--yes", "--after", f"{AFTER:.0f}s", *flags, *blind)
+    with start(stage.env, *words) as driver:
+        until(lambda: weights(stage) == [90, 10], 120, "10 % at the standby")
+        assert len(left(stage)) == 4
+        made = json.loads(stage.kubectl("get", f"deployment/{GUARD}", "-o", "json").stdout)
+        guard = start(with_token(stage, GUARD, tmp_path / "guard"), *container(made)["args"])
+        time.sleep(2 * AFTER)
+        assert weights(stage) == [90, 10], "the guard acts only when nobody drives"
+        driver.kill()
+    took = until(lambda: weights(stage) == [1], within(AFTER), "the weights of before")
+    told, errors = guard.communicate(timeout=120)
+    assert guard.returncode == 0, f"{told}\n{errors}"
+    assert "was ABORTED by the watchdog" in told
+    assert took < within(AFTER)
+    until(lambda: left(stage) == [], 30, "the guard's own objects to go")
+    assert specs(stage) == before
+    assert "Forbidden" not in told + errors
+
+
+@pytest.mark.timeout(400)
+def test_a_run_that_ends_takes_its_guard_with_it(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    stage = Stage(sandbox, 3, namespace)
+    stage.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    for tag in ("1-good", "2-good"):
+        stage.deploy(tag, "autoscaling.minReplicas=1", pods=1)
+    nobody = stage.safe(RELEASE, "1", "--yes", "--watchdog", fails=True)
+    assert nobody.returncode == 2
+    assert "--watchdog: no image is named" in nobody.stderr
+    blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, tmp_path))
+    flags = ("--strategy", "standby", "--steps", "100", "--bake", "1s", "--watchdog", "--image", "example/helm-safe:1")
+    done = stage.safe(RELEASE, "1", "--yes", *flags, *blind, fails=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "leave a watchdog in the cluster" in done.stdout
+    until(lambda: left(stage) == [], 30, "the guard's own objects to go")
+    watching = stage.safe("watchdog", RELEASE)
+    assert "ended SUCCEEDED" in watching.stdout
