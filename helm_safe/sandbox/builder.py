@@ -19,7 +19,15 @@ from pathlib import Path
 
 from helm_safe.sandbox import cache, toolchain
 from helm_safe.sandbox.errors import SandboxError
-from helm_safe.sandbox.pins import APART, DEFINITIONS_APART, GATEWAY_DEFINITIONS, PROGRAMS, Definitions, Program
+from helm_safe.sandbox.pins import (
+    APART,
+    DEFINITIONS_APART,
+    GATEWAY_DEFINITIONS,
+    GO_MINIMUM,
+    PROGRAMS,
+    Definitions,
+    Program,
+)
 from helm_safe.sandbox.progress import Say, megabytes, quiet
 
 SPACE_NEEDED = 5_000_000_000
@@ -33,7 +41,7 @@ _NETWORK = re.compile(
 class Builder:
     """Builds `programs` into `folder` from the Go module of `files` in `sources`, with build tags.
 
-    go: the compiler, or None to look for one when it is first needed.
+    go: the compiler, or None to look for one when it is first needed, of the `minimum` version at least.
     """
 
     def __init__(
@@ -47,6 +55,7 @@ class Builder:
         programs: Mapping[str, Program] = PROGRAMS,
         tags: str = "",
         definitions: Definitions | None = GATEWAY_DEFINITIONS,
+        minimum: tuple[int, ...] = GO_MINIMUM,
     ) -> None:
         self.folder = folder or cache.folder()
         self._go = go
@@ -56,11 +65,12 @@ class Builder:
         self._programs = programs
         self._tags = tags
         self._definitions = definitions
+        self._minimum = minimum
 
     @classmethod
     def apart(cls, name: str, *, go: Path | None = None, say: Say = quiet) -> Builder:
         """The builder of one program of `pins.APART`, in a folder of its own."""
-        program, _, tags = APART[name]
+        program, _, tags, minimum = APART[name]
         sources, made = cache.source_folder() / name, {name: program}
         return cls(
             cache.folder_apart(name),
@@ -71,6 +81,7 @@ class Builder:
             programs=made,
             tags=tags,
             definitions=DEFINITIONS_APART.get(name),
+            minimum=minimum,
         )
 
     def path(self, name: str) -> Path:
@@ -164,7 +175,7 @@ class Builder:
 
     def _run_go(self, arguments: Sequence[str], source: Path, what: str) -> str:
         """Run Go in a process group of its own, so that an interruption ends its compilers too."""
-        go = self._go = self._go or toolchain.go(self._say)
+        go = self._go = self._go or toolchain.go(self._say, self._minimum)
         with tempfile.TemporaryFile("w+", errors="replace") as errors:
             process = subprocess.Popen(
                 [go, *arguments], cwd=source, env=self._environment(), text=True, start_new_session=True,

@@ -13,6 +13,9 @@ GO_MINIMUM = (1, 26)
 ISTIO = "0.0.0-20260827124520-eed52ebb66ad"  # tags of releases are not served as versions of the module
 
 
+FLAGGER, ARGO_ROLLOUTS = "1.44.0", "1.9.3"
+
+
 class Definitions(NamedTuple):
     """Where a module has its CustomResourceDefinitions; `files` is a pattern."""
 
@@ -40,7 +43,8 @@ class Apart(NamedTuple):
 
     program: Program
     version: str
-    tags: str
+    tags: str = ""
+    go: tuple[int, ...] = GO_MINIMUM
 
 
 class Wheel(NamedTuple):
@@ -91,12 +95,22 @@ APART: dict[str, Apart] = {
     "pilot-discovery": Apart(
         Program("pilot-discovery", "istio.io/istio/pilot/cmd/pilot-discovery", 160), ISTIO, "vtprotobuf,disable_pgv"
     ),
+    "flagger": Apart(Program("flagger", "github.com/fluxcd/flagger/cmd/flagger", 100), FLAGGER),
+    "argo-rollouts": Apart(
+        Program("argo-rollouts", "github.com/argoproj/argo-rollouts/cmd/rollouts-controller", 240),
+        ARGO_ROLLOUTS,
+        go=(1, 26, 10),
+    ),
 }
 """Built when they are first asked for."""
 
 DEFINITIONS_APART: dict[str, Definitions] = {
     "pilot-discovery": Definitions(
         "istio.io/istio", "manifests/charts/base/files/crd-all.gen.yaml", "Istio's definitions"
+    ),
+    "flagger": Definitions("github.com/fluxcd/flagger", "charts/flagger/crds/crd.yaml", "Flagger's definitions"),
+    "argo-rollouts": Definitions(
+        "github.com/argoproj/argo-rollouts", "manifests/crds/*-crd.yaml", "the definitions of Argo Rollouts"
     ),
 }
 

@@ -15,16 +15,16 @@ from helm_safe.sandbox.errors import SandboxError
 from helm_safe.sandbox.pins import GO_MINIMUM, WHEELS, Wheel
 from helm_safe.sandbox.progress import Say
 
-_GO_VERSION = re.compile(r"go(\d+)\.(\d+)")
+_GO_VERSION = re.compile(r"go(\d+)\.(\d+)(?:\.(\d+))?")
 
 
-def go(say: Say) -> Path:
+def go(say: Say, minimum: tuple[int, ...] = GO_MINIMUM) -> Path:
     """The Go compiler: the one on PATH when it is new enough, else the one of the wheel.
 
     Raises SandboxError when neither can be had.
     """
     found = shutil.which("go")
-    if found and _version(Path(found)) >= GO_MINIMUM:
+    if found and _version(Path(found)) >= minimum:
         return Path(found)
     return wheel_program("go", say)
 
@@ -46,7 +46,7 @@ def wheel_program(name: str, say: Say) -> Path:
     return fetched
 
 
-def _version(go_path: Path) -> tuple[int, int]:
+def _version(go_path: Path) -> tuple[int, ...]:
     try:
         answer = subprocess.run(
             [go_path, "version"], capture_output=True, text=True, timeout=60, check=False, cwd="/"
@@ -54,7 +54,7 @@ def _version(go_path: Path) -> tuple[int, int]:
     except (OSError, subprocess.TimeoutExpired):
         return (0, 0)
     match = _GO_VERSION.search(answer)
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+    return tuple(int(part or 0) for part in match.groups()) if match else (0, 0)
 
 
 def _in_environment(wheel: Wheel) -> Path | None:
