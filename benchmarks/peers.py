@@ -1,8 +1,8 @@
 """Peers: the same bad release under load, and each tool's own way back. `python -m benchmarks.peers [NAME ...]`.
 
-Every way has a namespace of its own in one sandbox and is played on its own: four pods, a good version that is cold for its
-first four seconds behind polite probes, a broken one that fails 40 % of its answers, 60 requests a second through Traefik.
-Nothing is taken from memory: the controllers are built and run here. Prints the table of docs/peers.md.
+Every way has a namespace of its own in one sandbox and is played alone: four pods, a good version that is cold for its
+first four seconds behind polite probes, a broken one that fails 40 % of its answers, 60 requests a second through
+Traefik. The controllers are built and run here. Prints the table of docs/peers.md.
 """
 
 from __future__ import annotations
