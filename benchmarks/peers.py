@@ -128,9 +128,13 @@ class Argo(Way):
     last_step = True
 
     def prepare(self) -> None:
+        self.apply(*self.objects(GOOD))
+        self.until(lambda: self.phase() == "Healthy", "the Rollout")
+
+    def objects(self, tag: str) -> list[dict[str, Any]]:
         labels = {"app": RELEASE}
         names = ("stable", "canary")
-        made = deployment(RELEASE, GOOD, labels)
+        made = deployment(RELEASE, tag, labels)
         steps: list[dict[str, Any]] = [{"setWeight": 10}, {"pause": {"duration": "5s"}}]
         steps += [{"setWeight": 50}, {"pause": {"duration": "5s"} if self.last_step else {}}]
         canary = {
@@ -141,13 +145,12 @@ class Argo(Way):
         }
         spec = {**made["spec"], "strategy": {"canary": canary}}
         services = [{"name": name, "port": 80} for name in names]
-        self.apply(
+        return [
             *(service(name, labels) for name in names),
             {**named("traefik.io/v1alpha1", "TraefikService", RELEASE), "spec": {"weighted": {"services": services}}},
             self.entrance_route(),
             {**named("argoproj.io/v1alpha1", "Rollout", RELEASE), "spec": spec},
-        )
-        self.until(lambda: self.field(f"rollout/{RELEASE}", ".status.phase") == "Healthy", "the Rollout")
+        ]
 
     def spoil(self) -> None:
         self.image(BROKEN)
@@ -203,6 +206,10 @@ class Flagger(Argo):
     promoted = True
 
     def prepare(self) -> None:
+        self.apply(*self.objects(GOOD))
+        self.until(lambda: self.phase() == "Initialized", "the Canary")
+
+    def objects(self, tag: str) -> list[dict[str, Any]]:
         analysis = {"interval": "5s", "threshold": 5, "maxWeight": 50, "stepWeight": 25, "metrics": []}
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": RELEASE}
         spec = {
@@ -212,12 +219,11 @@ class Flagger(Argo):
             "analysis": analysis,
             "progressDeadlineSeconds": 120,
         }
-        self.apply(
-            deployment(RELEASE, GOOD, {"app": RELEASE}),
+        return [
+            deployment(RELEASE, tag, {"app": RELEASE}),
             {**named("flagger.app/v1beta1", "Canary", RELEASE), "spec": spec},
             self.entrance_route(),
-        )
-        self.until(lambda: self.phase() == "Initialized", "the Canary")
+        ]
 
     def spoil(self) -> None:
         self.image(BROKEN)
