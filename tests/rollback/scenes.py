@@ -98,6 +98,17 @@ def charted(folder: Path, mode: str) -> Shop:
     return shop(folder, mode, [one, *chart], [two, *chart], beside=[autoscaler()])
 
 
+def owned(folder: Path, mode: str) -> Shop:
+    """Flux owns the release, and is suspended for the run."""
+    marked = service()
+    marked["metadata"]["labels"] = {"helm.toolkit.fluxcd.io/name": "shop"}
+    metadata = {"name": "shop", "namespace": marked["metadata"]["namespace"]}
+    flux = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": metadata, "spec": {"a": 1}}
+    chart = [marked, route()]
+    one, two = deployment("1", replicas=None), deployment("2", replicas=None)
+    return shop(folder, mode, [one, *chart], [two, *chart], beside=[autoscaler(), flux])
+
+
 WEIGHTED = route(NAME, (NAME, 7), path="/v1")
 
 
@@ -164,6 +175,7 @@ SCENES: dict[str, Scene] = {
     "shift": Scene("shift", known_good),
     "standby-approved": Scene("standby", charted, flags={"pause_at": "10,100"}),
     "shift-approved": Scene("shift", known_good, flags={"pause_at": "50,commit"}),
+    "standby-owned": Scene("standby", owned, flags={"gitops.sync": "resume"}),
     "express": Scene("express", down),
     "native": Scene("native", unrouted),
     "replicas": Scene("replicas", by_name),
@@ -188,6 +200,7 @@ def assert_restored(made: Shop, scene: Scene) -> None:
     for name in routes_of(made):
         wanted = (scene.routes or {}).get(name) or made.original("HTTPRoute", name)
         assert made.spec("HTTPRoute", name) == wanted
+    assert made.spec("HelmRelease", "shop") in (None, {"a": 1})
     if scaler := made.spec("HorizontalPodAutoscaler", NAME):
         assert scaler == (scene.scaler or made.original("HorizontalPodAutoscaler", NAME))
     assert_tidy(made)
@@ -202,7 +215,7 @@ def assert_untouched(made: Shop) -> None:
     for kind, name in made.originals:
         if isolated and (kind, name) == ("Deployment", NAME):
             continue  # without users it is for the autoscaler to say
-        if kind in ("Deployment", "StatefulSet", "Service", "HorizontalPodAutoscaler"):
+        if kind in ("Deployment", "StatefulSet", "Service", "HorizontalPodAutoscaler", "HelmRelease"):
             assert made.spec(kind, name) == made.original(kind, name)
     for name in routes_of(made):
         if isolated:
