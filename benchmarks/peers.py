@@ -23,7 +23,7 @@ from helm_safe.sandbox.demo.stage import BROKEN, GOOD, RELEASE, Stage
 from helm_safe.sandbox.pins import ARGO_ROLLOUTS, FLAGGER, HELM4
 from helm_safe.sandbox.programs import Programs
 
-RATE, BEFORE, WINDOW = 60.0, 5.0, 150.0
+RATE, BEFORE, WINDOW = 60.0, 5.0, 110.0
 """Requests a second; seconds of the bad release before the decision; seconds that are measured after it."""
 POLITE = ("probes.readinessPath=/healthz", "probes.startup=false")
 PODS = 4
