@@ -284,9 +284,9 @@ def service(name: str, labels: dict[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def controllers(sandbox: Sandbox) -> Iterator[None]:
-    """Flagger and Argo Rollouts, inside of the sandbox's network, for the time of the block."""
+    """Flagger and Argo Rollouts for the time of the block; they speak to the API server alone."""
     programs, logs = Programs(), sandbox.spec.logs
-    config = str(sandbox.spec.inner_kubeconfig)
+    config = str(sandbox.kubeconfig)
     lines = {
         "flagger": [f"-kubeconfig={config}", "-mesh-provider=traefik", "-log-level=info", "-port=18080"],
         "argo-rollouts": [
@@ -304,9 +304,8 @@ def controllers(sandbox: Sandbox) -> Iterator[None]:
             for file in sorted(programs.ensure_definitions(name).iterdir()):
                 command = ["kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(file)]
                 subprocess.run(command, env={**sandbox.env()}, check=True, capture_output=True)
-            words = sandbox.inside([str(programs.ensure(name)), *flags])
             with (logs / f"{name}.log").open("ab") as log:
-                running.append(subprocess.Popen(words, stdout=log, stderr=log))
+                running.append(subprocess.Popen([programs.ensure(name), *flags], stdout=log, stderr=log))
         time.sleep(5)
         yield
     finally:
