@@ -87,6 +87,7 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
     warming = [
         *permissions.of_warm_up(history.release, wanted_by(settings.resolved)),
         *neighbours_permissions(served, change, live.objects, settings),
+        *(permissions.of_leaving_guard(served, history.release) if settings.watchdog else ()),
     ]
     asked = [
         _to_review(

@@ -141,6 +141,17 @@ def of_guard(release: Release, staged: Iterable[Permission]) -> list[Permission]
     return list({_identity(each): each for each in (*_rows(release, rows), *kept)}.values())
 
 
+def of_leaving_guard(served: Served, release: Release) -> Iterator[Permission]:
+    """To make a guard beside the run, and to remove it."""
+    group = "rbac.authorization.k8s.io"
+    kinds = (("apps", "Deployment"), ("", "ServiceAccount"), (group, "Role"), (group, "RoleBinding"))
+    for kind in kinds:
+        resource = served.preferred(*kind)
+        if resource is not None:
+            verbs = ("get", "create", "delete") if kind[1] == "Deployment" else ("get", "create")
+            yield from (Permission(verb, resource, release.namespace) for verb in verbs)
+
+
 def of_neighbours(served: Served, followed: Iterable[ObjectRef], held: Iterable[ObjectRef]) -> Iterator[Permission]:
     """To read the objects of those that drive the release, and to suspend those that would undo its rollback."""
     wanted = [*((ref, ("get",)) for ref in followed), *((ref, ("get", "patch")) for ref in held)]
