@@ -12,6 +12,9 @@ from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.registry import resolve, unknown
 
+NOBODY = "no cluster was asked"
+"""Why a kind was not read where two manifests are compared."""
+
 
 def all_checks() -> list[Check]:
     """Every check of the table, in its order."""
@@ -83,6 +86,8 @@ def _blind(check: Check, need: Need, snapshot: Snapshot, reason: str) -> Finding
     row = snapshot.served.preferred(group, kind)
     plural = row.plural if row else kind.lower()
     resource = f"{plural}.{group}" if group else plural
+    if reason == NOBODY:
+        return check.unverified(f"{check.title}: not fully verified, because {NOBODY}.", object=kind)
     return check.unverified(
         f"{check.title}: not fully verified, because {resource} cannot be listed.",
         f"missing permission: list {resource}",

@@ -43,6 +43,13 @@ def _annotated(revision: Revision | None) -> Annotated:
     return annotated(revision.number, revision.objects) if revision else Annotated(0, {})
 
 
+def find_file(path: str) -> Policy:
+    """The policy of a file. Raises UsageError for one that cannot be read or is not valid."""
+    from helm_safe.checks import CHECKS
+
+    return parse_policy(_from_file(path), f"policy file {path}", CHECKS)
+
+
 def find_policy(path: str | None, cluster: Cluster, namespace: str, checks: Collection[str]) -> Policy | None:
     """The policy that counts; None where there is none.
 

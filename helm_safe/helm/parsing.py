@@ -60,7 +60,7 @@ class Parser:
             apply_method=text(body.get("apply_method")),
             rollback_of=rollback_of(info, description),
             hooks=tuple(self._hook(each) for each in sequence(body, "hooks") if isinstance(each, dict)),
-            objects=self._objects(manifest),
+            objects=self.objects(manifest),
             values_hash=digest(body.get("config") or {}),
             crds=crds(sequence(body, "chart", "files")),
             record=record,
@@ -76,12 +76,12 @@ class Parser:
             events=tuple(text(event) for event in sequence(body, "events")),
             weight=weight if isinstance(weight, int) else 0,
             manifest=manifest,
-            objects=tuple(self._objects(manifest).values()),
+            objects=tuple(self.objects(manifest).values()),
             phase=text(dig(body, "last_run", "phase")),
             started_at=moment(dig(body, "last_run", "started_at")),
         )
 
-    def _objects(self, manifest: str) -> Objects:
+    def objects(self, manifest: str) -> Objects:
         if manifest not in self._parsed:
             try:
                 documents = load_all(manifest)
@@ -111,6 +111,11 @@ class Parser:
             return resource.namespaced
         key = (gvk_of(obj).group, gvk_of(obj).kind)
         return scopes.get(key, key not in GONE_CLUSTER_KINDS)
+
+
+def objects_of(manifest: str, release: Release, served: Served) -> Objects:
+    """The objects of rendered text. Raises UndecodableError where it is no YAML."""
+    return Parser(release, served).objects(manifest)
 
 
 def _crd_scopes(found: Iterable[Object]) -> dict[tuple[str, str], bool]:
