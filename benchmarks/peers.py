@@ -105,13 +105,10 @@ class Isolated(Safe):
 
     name, typed = "`helm safe-rollback isolate`, good pods kept beside", f"helm safe-rollback isolate {RELEASE} --yes"
 
-    def prepare(self) -> None:
-        super().prepare()
+    def spoil(self) -> None:
+        super().spoil()
         labels = {"app": "stable"}
-        self.apply(
-            {**deployment("stable", GOOD, labels)},
-            service("stable", labels),
-        )
+        self.apply(deployment("stable", GOOD, labels), service("stable", labels))
         self.kubectl("rollout", "status", "deployment/stable", "--timeout=90s")
         backends = [{"name": RELEASE, "port": 80, "weight": 100}, {"name": "stable", "port": 80, "weight": 0}]
         patch = [{"op": "replace", "path": "/spec/rules/0/backendRefs", "value": backends}]
