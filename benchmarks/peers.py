@@ -1,4 +1,6 @@
-"""Peers: the same bad release under load, and each tool's own way back. `python -m benchmarks.peers [NAME ...]`.
+"""Peers: the same bad release under load, and each tool's own way back.
+
+`python -m benchmarks.peers [NAME ...] [--json FILE]`.
 
 Every way has a namespace of its own in one sandbox and is played alone: four pods, a good version that is cold for its
 first four seconds behind polite probes, a broken one that fails 40 % of its answers, 60 requests a second through
@@ -7,19 +9,22 @@ Traefik. The controllers are built and run here. Prints the table of docs/peers.
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from helm_safe.cli.demo import POLICY
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.numbers import Request, between, calm_after
 from helm_safe.sandbox.demo.stage import BROKEN, GOOD, RELEASE, Stage
+from helm_safe.sandbox.network import free_ports
 from helm_safe.sandbox.pins import ARGO_ROLLOUTS, FLAGGER, HELM4
 from helm_safe.sandbox.programs import Programs
 
@@ -281,32 +286,39 @@ def service(name: str, labels: dict[str, str]) -> dict[str, Any]:
 
 @contextmanager
 def controllers(sandbox: Sandbox) -> Iterator[None]:
-    """Flagger and Argo Rollouts for the time of the block; they speak to the API server alone."""
+    """Flagger and Argo Rollouts for the time of the block; they speak to the API server alone.
+
+    Each has ports that nobody has: another run may be under way. Raises SystemExit when one does not start.
+    """
     programs, logs = Programs(), sandbox.spec.logs
+    ports = free_ports(3)
     config = str(sandbox.kubeconfig)
     lines = {
-        "flagger": [f"-kubeconfig={config}", "-mesh-provider=traefik", "-log-level=info", "-port=18080"],
+        "flagger": [f"-kubeconfig={config}", "-mesh-provider=traefik", "-log-level=info", f"-port={ports[0]}"],
         "argo-rollouts": [
             f"--kubeconfig={config}",
             "--traefik-api-group=traefik.io",
             "--traefik-api-version=traefik.io/v1alpha1",
             "--leader-elect=false",
-            "--metricsPort=18090",
-            "--healthzPort=18091",
+            f"--metricsPort={ports[1]}",
+            f"--healthzPort={ports[2]}",
         ],
     }
-    running = []
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for name, flags in lines.items():
             for file in sorted(programs.ensure_definitions(name).iterdir()):
                 command = ["kubectl", "apply", "--server-side", "--force-conflicts", "-f", str(file)]
                 subprocess.run(command, env={**sandbox.env()}, check=True, capture_output=True)
             with (logs / f"{name}.log").open("ab") as log:
-                running.append(subprocess.Popen([programs.ensure(name), *flags], stdout=log, stderr=log))
+                running[name] = subprocess.Popen([programs.ensure(name), *flags], stdout=log, stderr=log)
         time.sleep(5)
+        ended = [name for name, each in running.items() if each.poll() is not None]
+        if ended:
+            raise SystemExit(f"{', '.join(ended)} ended at once; its log in {logs} says why")
         yield
     finally:
-        for each in running:
+        for each in running.values():
             each.terminate()
             each.wait()
 
@@ -347,21 +359,37 @@ def table(results: list[Result]) -> str:
     return "\n".join([head, "|---|---|---|---|---|---|", *rows])
 
 
-def main(wanted: list[str]) -> None:
-    unknown = set(wanted) - set(WAYS)
+def document(results: list[Result]) -> str:
+    """The numbers of the table, with the versions that they belong to."""
+    versions = {"helm": HELM4, "argoRollouts": ARGO_ROLLOUTS, "flagger": FLAGGER}
+    body = {"versions": versions, "rate": RATE, "window": WINDOW, "ways": [asdict(each) for each in results]}
+    return json.dumps(body, indent=2) + "\n"
+
+
+def parser() -> argparse.ArgumentParser:
+    words = argparse.ArgumentParser(prog="benchmarks.peers", allow_abbrev=False)
+    words.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(WAYS)}; all where none is said")
+    words.add_argument("--json", type=Path, help="file for the numbers")
+    return words
+
+
+def main(args: argparse.Namespace) -> None:
+    unknown = set(args.names) - set(WAYS)
     if unknown:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(WAYS)}")
     sandbox = Sandbox.up("peers", say=lambda words: print(words, file=sys.stderr, flush=True), owned=True)
     results = []
     try:
         with controllers(sandbox):
-            for name in wanted or WAYS:
+            for name in args.names or WAYS:
                 results.append(play(WAYS[name](sandbox, 4, f"peers-{name}")))
                 print(f"{name}: {results[-1]}", file=sys.stderr, flush=True)
+                if args.json:  # what is measured is kept, whatever becomes of the next one
+                    args.json.write_text(document(results), encoding="utf-8")
     finally:
         sandbox.down()
     print(f"Helm {HELM4}, Argo Rollouts {ARGO_ROLLOUTS}, Flagger {FLAGGER}\n\n{table(results)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(parser().parse_args())

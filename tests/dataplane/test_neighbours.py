@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.peers import Argo, Flagger, controllers
+from benchmarks.peers import RATE, Argo, Flagger, Safe, controllers
 from helm_safe.sandbox.cluster import Sandbox
-from helm_safe.sandbox.demo.stage import RELEASE
+from helm_safe.sandbox.demo.numbers import between, calm_after
+from helm_safe.sandbox.demo.stage import BROKEN, RELEASE
 from helm_safe.sandbox.programs import Programs
 from tests.sampling import time_left
 
@@ -90,3 +92,35 @@ def test_it_is_refused_then_followed(
     assert "sandbox/checkout-api:1-good" in way.kubectl("get", "pods", "-o", "jsonpath={..image}").stdout
     assert spec(way) == route
     assert "helm-safe" not in managers(way)
+
+
+@pytest.mark.timeout(600)
+def test_a_release_without_a_driver_goes_back_beside_a_canary(driven: Sandbox, namespace: str, tmp_path: Path) -> None:
+    """Flagger is in the middle of a canary in one namespace; a run in another neither waits for it nor moves it."""
+    beside = Flagger(driven, 3, namespace)
+    upgrade(beside, tmp_path, "1-good")
+    beside.until(lambda: beside.phase() == "Initialized", "the Canary")
+    own = Safe(driven, 4, f"{namespace}-own")
+    own.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    try:
+        own.prepare()
+        own.spoil()
+        own.await_route()
+        before = own.weights()
+        upgrade(beside, tmp_path, "2-good")
+        plan = beside.safe("plan", RELEASE, "1", fails=True)
+        assert "OWN-002" in plan.stdout + plan.stderr
+        with own.load(RATE, seconds=200) as load:
+            decided = time.monotonic()
+            own.decide()
+            ended = time.monotonic()
+            time.sleep(8)
+        seen = load.requests()
+        assert own.weights() == before
+        assert own.history()[-1]["status"] == "deployed"
+        assert calm_after(seen, decided, ended + 8) is not None
+        assert not [each for each in between(seen, decided, ended + 8) if each.failed and each.version != BROKEN]
+        beside.until(lambda: beside.phase() == "Succeeded", "revision 2")
+        assert "helm-safe" not in managers(beside)
+    finally:
+        own.kubectl("delete", "namespace", own.namespace, "--wait=false")
