@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +91,8 @@ def manifests(args: argparse.Namespace, world: World, release: Release, prepared
     rights = rbac.rights(world, release, prepared.history, target, prepared.snapshot.settings)
     text = _policy_text(args.policy)
     made = [in_cluster.policy_map(release, text)] if text else []
-    job = in_cluster.job(release, image, words(args, release, target, policy=bool(text)), policy=bool(text))
+    said = words(args, release, target, policy=bool(text))
+    job = in_cluster.job(release, image, said, policy=bool(text), driver=_driver(os.environ.get("HELM_DRIVER", "")))
     account = in_cluster.account(release, in_cluster.RUNNER)
     return [
         job,
@@ -119,3 +121,13 @@ def words(args: argparse.Namespace, release: Release, target: int, *, policy: bo
 def _policy_text(path: str | None) -> str:
     """The file that --policy names; "" for none. It was read and checked before."""
     return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def _driver(name: str) -> str:
+    """Where Helm keeps its records, for the Job. Raises UsageError where only this machine can read them."""
+    if name in ("sql", "memory"):
+        raise UsageError(
+            f"HELM_DRIVER={name}: a Job cannot read these records, it has no credentials but its own token",
+            "Run it from a terminal.",
+        )
+    return name

@@ -51,7 +51,7 @@ def launch(world: World, objects: Sequence[Object]) -> None:
     try:
         made.append(_create(world, {**job, "spec": {**job["spec"], "suspend": True}}))
         for obj in others:
-            made.append(_create(world, owned_by(obj, made[0])))  # noqa: PERF401 - what was made must be known at any time
+            made.append(_create(world, owned_by(obj, made[0])))
         world.cluster.patch(resource, ref_of(job), {"spec": {"suspend": False}}, manager=MANAGED_BY)
     except BaseException:
         if made:
@@ -102,11 +102,12 @@ def follow(world: World, release: Release, before: str) -> RunState:
         except ClusterError as error:
             _say(world, Stage.INSPECT, f"the run cannot be looked at: {error.message}", Level.WARNING)
             state = None
-        for record in state.records[told:] if state else ():
-            _tell(world, state, record)
-        told = max(told, len(state.records)) if state else told
-        if state and state.progress.end:
-            return state
+        if state:
+            for record in state.records[told:]:
+                _tell(world, state, record)
+            told = len(state.records)
+            if state.progress.end:
+                return state
         world.clock.sleep(POLL)
 
 

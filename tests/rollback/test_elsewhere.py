@@ -48,7 +48,7 @@ def test_leftovers_are_not_taken_for_this_run(tmp_path: Path) -> None:
     """Those of an earlier run may carry another policy or another Role: the Job must not run under them."""
     made = charted(tmp_path, "ssa")
     made.cluster.put(needed("{bake: 1s}")[-1])
-    with pytest.raises(Blocked, match=f"ConfigMap.*{RUNNER}.*of an earlier run"):
+    with pytest.raises(Blocked, match=rf"ConfigMap.*{RUNNER}.*of an earlier run"):
         elsewhere.launch(made.world, needed())
     assert there(made) == ["ConfigMap"]
 
@@ -69,7 +69,7 @@ def test_what_could_not_be_made_whole_is_cleared_away(tmp_path: Path) -> None:
 def test_the_job_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     made = charted(tmp_path, "ssa")
     elsewhere.launch(made.world, needed())
-    with pytest.raises(Blocked, match="Job.*of an earlier run"):
+    with pytest.raises(Blocked, match=r"Job.*of an earlier run"):
         elsewhere.launch(made.world, needed())
     assert there(made) == list(KINDS)
 

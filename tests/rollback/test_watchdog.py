@@ -11,6 +11,7 @@ import pytest
 
 from helm_safe.core.objects import name_of
 from helm_safe.journal.secret_store import runs_of
+from helm_safe.model import in_cluster
 from helm_safe.model.errors import Conflict, PersonNeeded, Unreachable, UsageError
 from helm_safe.model.machine import committed
 from helm_safe.rollback import control
@@ -97,6 +98,29 @@ def test_it_is_made_before_users_move_and_goes_with_the_run(tmp_path: Path, buil
     rules = objects[2]["rules"]
     assert not [rule for rule in rules if "secrets" in rule["resources"] and "delete" in rule["verbs"]]
     assert made.cluster.find("Deployment", name_of(objects[0]), RELEASE.namespace) is None
+
+
+def test_the_guard_of_an_earlier_run_is_replaced(tmp_path: Path) -> None:
+    """Its objects may be about to go with its Deployment, and its Role is that of another plan."""
+    made = charted(tmp_path, "ssa")
+    name = f"helm-safe-watchdog-{NAME}"
+    mine = {"name": name, "namespace": RELEASE.namespace, "labels": in_cluster.labels(RELEASE, in_cluster.GUARD)}
+    gone = {"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": "of-an-earlier-one"}
+    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": []}
+    made.cluster.put({**role, "metadata": {**mine, "ownerReferences": [gone]}})
+    asked = replace(settings(**{"in-cluster.image": "example/helm-safe:1"}), watchdog=True)
+
+    def run(shop: Shop) -> Any:
+        return control.start(shop.world, RELEASE, 1, asked, show=lambda _: None, confirm=lambda _: True)
+
+    photos = (each for _, each in photographs(made, run) if runs_of(each.cluster, RELEASE))
+    guarded = next(each for each in photos if "watchdog" in progress_of(each).done)
+    found = guarded.cluster.find("Role", name, RELEASE.namespace)
+    owner = guarded.cluster.find("Deployment", name, RELEASE.namespace)
+    assert found
+    assert owner
+    assert found["rules"]
+    assert found["metadata"]["ownerReferences"][0]["uid"] == owner["metadata"]["uid"]
 
 
 def test_without_an_image_nothing_begins(tmp_path: Path) -> None:
