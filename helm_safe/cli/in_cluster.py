@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helm_safe.cli import options
-from helm_safe.model.errors import OK, UsageError
+from helm_safe.model.errors import OK, HelmSafeError, UsageError
 from helm_safe.model.options import OPTIONS
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback.prepare import prepare, question, refuse_if_blocked
     from helm_safe.rollback.runs import refuse_if_unfinished
 
+    if args.watchdog:
+        raise UsageError(
+            "--watchdog guards a run from a terminal; with --in-cluster the Job's controller looks after it",
+            "Leave one of the two away.",
+        )
     number = options.revision_number(args.revision)
     reporter = wiring.reporter_of(args)
     world, release, asked = wiring.open_asked(args, reporter, wiring.settings_of(args))
@@ -37,7 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if args.print_manifests:
         from helm_safe.core import yamlio
 
-        sys.stdout.write("---\n".join(yamlio.dump(obj) for obj in objects))
+        # The Job last: its process must find its rights.
+        sys.stdout.write("---\n".join(yamlio.dump(obj) for obj in (*objects[1:], objects[0])))
         return OK
     if args.output == "text":
         plan.show_text(args, prepared)
@@ -57,13 +64,13 @@ def carry_out(world: World, release: Release, objects: list[Object]) -> None:
     elsewhere.launch(world, objects)
     try:
         state = elsewhere.follow(world, release, newest.run_id if newest else "")
-    except KeyboardInterrupt:
+    except HelmSafeError:  # it never began, or its Job gave up
+        elsewhere.clear(world, objects)
+        raise
+    except BaseException:  # whatever became of this terminal: the run is not its
         name = f"{release.name} -n {release.namespace}"
         words = f"The Job goes on. `helm safe-rollback status {name}` tells how far; `abort {name}` stops it."
         print(words, file=sys.stderr)  # noqa: T201 - the last word of an interrupted command
-        raise
-    except BaseException:
-        elsewhere.clear(world, objects)
         raise
     elsewhere.clear(world, objects)
     elsewhere.raise_for(release, state)
@@ -84,7 +91,8 @@ def manifests(args: argparse.Namespace, world: World, release: Release, prepared
     rights = rbac.rights(world, release, prepared.history, target, prepared.snapshot.settings)
     text = _policy_text(args.policy)
     made = [in_cluster.policy_map(release, text)] if text else []
-    job = in_cluster.job(release, image, words(args, release, target, policy=bool(text)), policy=bool(text))
+    said = words(args, release, target, policy=bool(text))
+    job = in_cluster.job(release, image, said, policy=bool(text), driver=_driver(os.environ.get("HELM_DRIVER", "")))
     account = in_cluster.account(release, in_cluster.RUNNER)
     return [
         job,
@@ -113,3 +121,13 @@ def words(args: argparse.Namespace, release: Release, target: int, *, policy: bo
 def _policy_text(path: str | None) -> str:
     """The file that --policy names; "" for none. It was read and checked before."""
     return Path(path).read_text(encoding="utf-8") if path else ""
+
+
+def _driver(name: str) -> str:
+    """Where Helm keeps its records, for the Job. Raises UsageError where only this machine can read them."""
+    if name in ("sql", "memory"):
+        raise UsageError(
+            f"HELM_DRIVER={name}: a Job cannot read these records, it has no credentials but its own token",
+            "Run it from a terminal.",
+        )
+    return name

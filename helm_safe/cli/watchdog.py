@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises PersonNeeded where it found the native rollback done: users are on proven pods."""
     from helm_safe.cli import wiring
+    from helm_safe.model.errors import PersonNeeded
     from helm_safe.model.resources import DEPLOYMENTS
     from helm_safe.rollback.guarding import guard_ref
     from helm_safe.rollback.watchdog import stand
@@ -26,11 +27,17 @@ def run(args: argparse.Namespace) -> int:
     reporter = wiring.reporter_of(args)
     after = _after(args)
     world, release = wiring.open_world(args, reporter)
-    try:
-        words = stand(world, release, after)
-    finally:
+
+    def leave() -> None:
         if args.in_cluster:
             world.cluster.delete(DEPLOYMENTS, guard_ref(release))
+
+    try:
+        words = stand(world, release, after)
+    except PersonNeeded:  # whatever else ends it: its Deployment starts it anew
+        leave()
+        raise
+    leave()
     if args.output == "text":
         print(words)  # noqa: T201 - its only result
     return OK

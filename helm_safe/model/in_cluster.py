@@ -59,9 +59,13 @@ def guard(release: Release, image: str, after: float) -> Object:
     return _made(release, GUARD, "apps/v1", "Deployment", spec=spec)
 
 
-def job(release: Release, image: str, words: Sequence[str], policy: bool) -> Object:
-    """A Job that carries a run out, and goes on with it where its pod dies. policy: the ConfigMap of `policy_map`."""
+def job(release: Release, image: str, words: Sequence[str], policy: bool, driver: str = "") -> Object:
+    """A Job that carries a run out, and goes on with it where its pod dies.
+
+    policy: the ConfigMap of `policy_map`. driver: where Helm keeps its records, "" for Helm's default.
+    """
     pod = _pod(release, RUNNER, image, words)
+    pod["containers"][0]["env"] += [{"name": "HELM_DRIVER", "value": driver}] if driver else []
     pod["restartPolicy"] = "Never"
     if policy:
         pod["volumes"].append({"name": "policy", "configMap": {"name": names(release, RUNNER)}})

@@ -129,14 +129,9 @@ def abort(world: World, release: Release, settings: Settings) -> EndState:
     state = unfinished_run(world, release)
     if state.holder and _ask(world, release, state, "abort"):
         return EndState.ABORTED
-    with seat(world, release, state.run_id) as held:
-        run = _take_over(held, settings)
-        if state.stuck:
-            run.record(Kind.REOPEN, Stage.CLEANUP)
-        end = carry_out(run, request="abort")
-        raise_for(run, end)
-        _refuse_success(release, end.value)
-        return end
+    end = _way_out(world, release, state, settings)
+    _refuse_success(release, end.value)
+    return end
 
 
 def take_to_safety(world: World, release: Release, settings: Settings) -> EndState:
@@ -144,9 +139,15 @@ def take_to_safety(world: World, release: Release, settings: Settings) -> EndSta
 
     Raises Blocked where it is renewed after all, PersonNeeded when the native rollback already ran.
     """
-    state = unfinished_run(world, release)
+    return _way_out(world, release, unfinished_run(world, release), settings)
+
+
+def _way_out(world: World, release: Release, state: RunState, settings: Settings) -> EndState:
+    """Take the run over and abort it; what an earlier abort could not put back is tried again."""
     with seat(world, release, state.run_id) as held:
         run = _take_over(held, settings)
+        if state.stuck:
+            run.record(Kind.REOPEN, Stage.CLEANUP)
         end = carry_out(run, request="abort")
         raise_for(run, end)
         return end

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, dig, labels_of, name_of, ref_of, sequence
-from helm_safe.model.errors import Blocked, ClusterError, PersonNeeded, RunFailed
+from helm_safe.model.errors import (
+    Blocked,
+    ClusterError,
+    HelmSafeError,
+    OutcomeUnknown,
+    PersonNeeded,
+    RunFailed,
+    UsageError,
+)
 from helm_safe.model.events import Event, Level
 from helm_safe.model.in_cluster import RUNNER, labels, names, owned_by
 from helm_safe.model.machine import Verdict, committed
@@ -27,20 +35,28 @@ HOPELESS = (
     "CreateContainerConfigError",
     "CreateContainerError",
 )
+REFUSALS: dict[int, type[HelmSafeError]] = {2: UsageError, 3: Blocked}
+"""Exit codes of a process that refused before it began a run: the terminal ends with the same."""
 
 
 def launch(world: World, objects: Sequence[Object]) -> None:
     """Make the Job suspended, then what it needs as its own, then let it go. objects: the Job first.
 
-    Raises Blocked where one of them is somebody else's, or a Job of an earlier run is still there.
+    Raises Blocked where one of them is there already, and what the API server refuses; what was made is gone then.
     """
     job, *others = objects
-    owner = _create(world, {**job, "spec": {**job["spec"], "suspend": True}})
-    for obj in others:
-        _create(world, owned_by(obj, owner))
     resource = world.cluster.served().of(job)
     assert resource is not None  # noqa: S101 - every cluster serves Jobs
-    world.cluster.patch(resource, ref_of(job), {"spec": {"suspend": False}}, manager=MANAGED_BY)
+    made: list[Object] = []
+    try:
+        made.append(_create(world, {**job, "spec": {**job["spec"], "suspend": True}}))
+        for obj in others:
+            made.append(_create(world, owned_by(obj, made[0])))
+        world.cluster.patch(resource, ref_of(job), {"spec": {"suspend": False}}, manager=MANAGED_BY)
+    except BaseException:
+        if made:
+            clear(world, made)
+        raise
 
 
 def clear(world: World, objects: Sequence[Object]) -> None:
@@ -56,27 +72,37 @@ def _create(world: World, obj: Object) -> Object:
     resource, ref = world.cluster.served().of(obj), ref_of(obj)
     assert resource is not None  # noqa: S101 - kinds that every cluster serves
     live = world.cluster.get(resource, ref.namespace, ref.name)
-    if live is None:
-        return world.cluster.create(resource, obj)
-    if labels_of(live) != labels_of(obj) or ref.kind == "Job":
+    ours = live is not None and labels_of(live) == labels_of(obj)
+    if live is not None and ours and sequence(live, "metadata", "ownerReferences"):
+        # A Job's own, and that Job is gone: it is about to be collected, and so would be what we put in its place.
+        world.cluster.delete(resource, ref, uid=str(dig(live, "metadata", "uid")))
+    elif live is not None:
+        where = f" -n {ref.namespace}" if ref.namespace else ""
         raise Blocked(
-            f"{ref} is there already" + (", of an earlier run" if labels_of(live) == labels_of(obj) else ""),
-            f"Look at it, then `kubectl delete {ref.kind.lower()} {ref.name} -n {ref.namespace}`.",
+            f"{ref} is there already" + (", of an earlier run" if ours else ""),
+            f"Look at it, then `kubectl delete {ref.kind.lower()} {ref.name}{where}`.",
         )
-    return live
+    return world.cluster.create(resource, obj)
 
 
 def follow(world: World, release: Release, before: str) -> RunState:
     """Tell what the journal says until the run has ended. before: the newest run before it.
 
-    Raises RunFailed where its process never began one, with what is known of its pod.
+    Raises RunFailed, Blocked or UsageError where its process never began one, with what is known of its pod, and
+    OutcomeUnknown where the Job gave up in the middle. An API server that does not answer is waited for.
     """
     started, told = world.clock.monotonic(), 0
     while True:
-        state = _newest(world, release, before)
-        if state is None:
-            _see_that_it_starts(world, release, world.clock.monotonic() - started)
-        else:
+        try:
+            state = _newest(world, release, before)
+            if state is None:
+                _see_that_it_starts(world, release, world.clock.monotonic() - started)
+            elif len(state.records) == told and not state.progress.end:
+                _see_that_it_goes_on(world, release, before)
+        except ClusterError as error:
+            _say(world, Stage.INSPECT, f"the run cannot be looked at: {error.message}", Level.WARNING)
+            state = None
+        if state:
             for record in state.records[told:]:
                 _tell(world, state, record)
             told = len(state.records)
@@ -92,37 +118,57 @@ def raise_for(release: Release, state: RunState) -> None:
         return
     if committed(state.progress) or state.stuck:
         raise PersonNeeded(words, f"`helm safe-rollback resume {release.name} -n {release.namespace}` tries the rest.")
-    raise RunFailed(words, "Users are where they were before.")
+    raise RunFailed(words, f"Users are at {state.progress.safe.get('to', 'the weights of before')}.")
 
 
 def _newest(world: World, release: Release, before: str) -> RunState | None:
-    try:
-        state = latest_run(world, release)
-    except ClusterError as error:
-        _say(world, Stage.INSPECT, f"the run cannot be looked at: {error.message}", Level.WARNING)
-        return None
+    state = latest_run(world, release)
     return state if state and state.run_id > before else None
 
 
 def _see_that_it_starts(world: World, release: Release, seconds: float) -> None:
     pods = world.cluster.list(PODS, release.namespace, labels=_selector(release)).items
-    why = next((words for pod in pods for words in _troubles(world, pod)), "")
+    why, code = next((trouble for pod in pods for trouble in _troubles(world, pod)), ("", 0))
     if not why and seconds > STARTS:
         why = f"it did not begin within {STARTS:.0f} s" + ("" if pods else ", and its Job has no pod")
     if why:
-        raise RunFailed(f"the Job {names(release, RUNNER)} does not carry the run out: {why}", "Nothing was changed.")
+        error = REFUSALS.get(code, RunFailed)
+        raise error(f"the Job {names(release, RUNNER)} does not carry the run out: {why}", "Nothing was changed.")
 
 
-def _troubles(world: World, pod: Object) -> Iterator[str]:
-    """Why the pod of the Job will not begin a run, in words."""
+def _see_that_it_goes_on(world: World, release: Release, before: str) -> None:
+    """Raises OutcomeUnknown where the Job makes no other pod for a run that has no end."""
+    jobs = world.cluster.served().preferred("batch", "Job")
+    assert jobs is not None  # noqa: S101 - every cluster serves Jobs
+    job = world.cluster.get(jobs, release.namespace, names(release, RUNNER))
+    why = "it is gone" if job is None else next(_given_up(job), "")
+    state = _newest(world, release, before) if why else None  # it may have ended between the two looks
+    if why and not (state and state.progress.end):
+        name = f"{release.name} -n {release.namespace}"
+        raise OutcomeUnknown(
+            f"the Job {names(release, RUNNER)} does not carry the run to its end: {why}",
+            f"`helm safe-rollback resume {name}` goes on from here, and `abort` puts things back; `status` tells how "
+            "far it came.",
+        )
+
+
+def _given_up(job: Object) -> Iterator[str]:
+    for condition in sequence(job, "status", "conditions"):
+        if dig(condition, "type") == "Failed" and dig(condition, "status") == "True":
+            yield f"{dig(condition, 'reason')}: {dig(condition, 'message') or 'no more is known'}"
+
+
+def _troubles(world: World, pod: Object) -> Iterator[tuple[str, int]]:
+    """Why the pod of the Job will not begin a run, in words, and the exit code of its process."""
     for status in sequence(pod, "status", "containerStatuses"):
         waiting, ended = dig(status, "state", "waiting"), dig(status, "state", "terminated")
         if dig(waiting, "reason") in HOPELESS:
-            yield f"Pod/{name_of(pod)} is {dig(waiting, 'reason')}: {dig(waiting, 'message') or 'no more is known'}"
+            yield f"Pod/{name_of(pod)} is {dig(waiting, 'reason')}: {dig(waiting, 'message') or 'no more is known'}", 0
         if ended and dig(ended, "exitCode"):
             name = str(dig(status, "name"))
             lines = world.cluster.logs(dig(pod, "metadata", "namespace"), name_of(pod), name, lines=5).splitlines()
-            yield f"its process ended with code {dig(ended, 'exitCode')}: {' '.join(lines)[-500:]}"
+            code = int(str(dig(ended, "exitCode")))
+            yield f"its process ended with code {code}: {' '.join(lines)[-500:]}", code
 
 
 def _selector(release: Release) -> str:

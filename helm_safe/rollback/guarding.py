@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from helm_safe.core.objects import Object, ObjectRef, labels_of, ref_of
-from helm_safe.model.errors import Conflict, UsageError
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, ref_of, sequence
+from helm_safe.model.errors import UsageError
 from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS
@@ -53,14 +53,14 @@ def undo(scene: Scene, strategy: str) -> tuple[Step, ...]:
     return tuple(replace(step, id="undo watchdog") for step in after(scene, strategy))
 
 
-def leave(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - what is there already is kept
-    """Make the guard; it has its rights a moment after it starts."""
+def leave(run: Run, step: Step, again: bool) -> Outcome:
+    """Make the guard; it has its rights a moment after it starts. again: one that is there may be this run's."""
     first, *others = step.args["objects"]
-    owner = _made(run, first)
+    owner = _made(run, first, keep=again)
     if owner is None:
         return failed(f"{ref_of(first)} is there already and is not ours")
     for obj in others:
-        if _made(run, owned_by(obj, owner)) is None:
+        if _made(run, owned_by(obj, owner), keep=True) is None:
             return failed(f"{ref_of(obj)} is there already and is not ours")
     return passed(f"{ref_of(first)} watches this run")
 
@@ -81,15 +81,22 @@ def guard_ref(release: Release) -> ObjectRef:
     return ObjectRef("apps", "Deployment", release.namespace, names(release, GUARD))
 
 
-def _made(run: Run, obj: Object) -> Object | None:
-    """Create it; one of an earlier run that is still there is replaced. None where it is somebody else's."""
+def _made(run: Run, obj: Object, *, keep: bool) -> Object | None:
+    """Create it; one of an earlier run that is still there is replaced, because it may have other rights, and goes with
+    its Deployment. keep: this run's own is as good. None where it is somebody else's.
+    """
     cluster, ref = run.world.cluster, ref_of(obj)
     resource = cluster.served().of(obj)
     assert resource is not None  # noqa: S101 - kinds that every cluster serves
-    try:
-        return cluster.create(resource, obj)
-    except Conflict:
-        live = cluster.get(resource, ref.namespace, ref.name)
-        if live is None or labels_of(live) != labels(run.release, GUARD):
+    live = cluster.get(resource, ref.namespace, ref.name)
+    if live is not None:
+        if labels_of(live) != labels(run.release, GUARD):
             return None
-        return live
+        if keep and _owners(live) == _owners(obj):
+            return live
+        cluster.delete(resource, ref, uid=str(dig(live, "metadata", "uid")))
+    return cluster.create(resource, obj)
+
+
+def _owners(obj: Object) -> list[str]:
+    return [str(dig(each, "uid")) for each in sequence(obj, "metadata", "ownerReferences")]

@@ -148,8 +148,7 @@ def of_leaving_guard(served: Served, release: Release) -> Iterator[Permission]:
     for kind in kinds:
         resource = served.preferred(*kind)
         if resource is not None:
-            verbs = ("get", "create", "delete") if kind[1] == "Deployment" else ("get", "create")
-            yield from (Permission(verb, resource, release.namespace) for verb in verbs)
+            yield from (Permission(verb, resource, release.namespace) for verb in ("get", "create", "delete"))
 
 
 def of_neighbours(served: Served, followed: Iterable[ObjectRef], held: Iterable[ObjectRef]) -> Iterator[Permission]:

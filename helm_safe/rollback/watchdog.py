@@ -18,6 +18,8 @@ from helm_safe.rollback.context import World
 from helm_safe.rollback.runs import RunState, latest_run
 
 POLL = 2.0
+TRIES = 10
+"""How often it walks a way out that is stuck before COMMIT, before it leaves that to a person."""
 NO_RUN = 600.0
 """Seconds for which it waits for a run to begin."""
 
@@ -30,12 +32,19 @@ def within(after: float) -> float:
 def stand(world: World, release: Release, after: float) -> str:
     """Until the run is over, by itself or by what is done here; returns how, in words.
 
-    Raises PersonNeeded where the native rollback had run: users are on proven pods, and somebody must go on.
+    Raises PersonNeeded where the native rollback had run: users are on proven pods, and somebody must go on; and where
+    users could not be put back in several tries. A look that fails says nothing: neither that somebody drives the run
+    nor that nobody does.
     """
-    clock = world.clock
+    clock, tries = world.clock, TRIES
     since, sign, began = clock.monotonic(), "", clock.monotonic()
     while True:
-        state = _look(world, release)
+        try:
+            state = latest_run(world, release)
+        except ClusterError as error:
+            _tell(world, f"the run cannot be looked at: {error.message}", Level.WARNING)
+            clock.sleep(POLL)
+            continue
         if state is not None and not state.unfinished:
             return f"run {state.run_id} ended {state.progress.end}"
         if state is None and clock.monotonic() - began > NO_RUN:
@@ -43,20 +52,12 @@ def stand(world: World, release: Release, after: float) -> str:
         if state is None or _sign(state) != sign:
             since, sign = clock.monotonic(), _sign(state) if state else ""
         elif clock.monotonic() - since >= after:
-            words = _act(world, release, state)
+            tries -= 1
+            words = _act(world, release, state, last=tries <= 0)
             if words:
                 return words
             since = clock.monotonic()
         clock.sleep(POLL)
-
-
-def _look(world: World, release: Release) -> RunState | None:
-    """The run; one that cannot be read is no sign of death."""
-    try:
-        return latest_run(world, release)
-    except ClusterError as error:
-        _tell(world, f"the run cannot be looked at: {error.message}", Level.WARNING)
-        return None
 
 
 def _sign(state: RunState) -> str:
@@ -65,8 +66,8 @@ def _sign(state: RunState) -> str:
     return f"{state.run_id} {holder.identity} {holder.renewed} {holder.epoch}" if holder else f"{state.run_id} nobody"
 
 
-def _act(world: World, release: Release, state: RunState) -> str:
-    """Abort it; "" where somebody came back meanwhile."""
+def _act(world: World, release: Release, state: RunState, *, last: bool) -> str:
+    """Abort it; "" where somebody came back meanwhile, or where users may still be put back by another try."""
     who = state.holder.identity if state.holder else "nobody"
     _tell(world, f"run {state.run_id} is left alone ({who} held it): putting users where they are safe", Level.WARNING)
     try:
@@ -74,12 +75,24 @@ def _act(world: World, release: Release, state: RunState) -> str:
     except Blocked as error:
         _tell(world, error.message)
         return ""
-    except PersonNeeded:
-        raise
+    except PersonNeeded as error:
+        if last or not _stuck(world, release):
+            raise
+        _tell(world, f"not yet: {error.message}", Level.WARNING)
+        return ""
     except HelmSafeError as error:
         _tell(world, f"not yet: {error.message}", Level.WARNING)
         return ""
     return f"run {state.run_id} was {end.value} by the watchdog"
+
+
+def _stuck(world: World, release: Release) -> bool:
+    """Whether users are not back yet; they are taken for that where nobody can tell."""
+    try:
+        state = latest_run(world, release)
+    except ClusterError:
+        return True
+    return state is not None and state.stuck
 
 
 def _tell(world: World, words: str, level: Level = Level.INFO) -> None:
