@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "promote": ("helm_safe.cli.request", "pass the gate of the step under way, or approve what the run waits for"),
     "resume": ("helm_safe.cli.resume", "go on with a run that was interrupted"),
     "abort": ("helm_safe.cli.abort", "stop a run and put back what it changed"),
+    "report": ("helm_safe.cli.report", "a run for a review: HTML, Markdown or JSON"),
     "watchdog": (
         "helm_safe.cli.watchdog",
         "the guard of a run, which puts users where they are safe when it is left alone",

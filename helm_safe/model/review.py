@@ -96,7 +96,7 @@ def review(release: Release, run: str, records: Sequence[Record]) -> Review:
         plan=plan,
         state=progress.end or "UNFINISHED",
         reason=progress.reason,
-        by=progress.started_by,
+        by=progress.started_by.partition(" run ")[0],
         started=start,
         seconds=(last - start).total_seconds(),
         rows=tuple(_rows(records, plan, start)),
@@ -154,7 +154,7 @@ def _rows(records: Sequence[Record], plan: Plan, start: datetime) -> Iterator[Ro
                 record.stage,
                 step.title,
                 _words(record),
-                (record.at - since.at).total_seconds(),
+                max(0.0, (record.at - since.at).total_seconds()),
                 record.data.get("verdict") == Verdict.PASS.value,
             )
             begun.pop(record.step, None)
