@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, ref_of, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, name_of, ref_of, sequence
 from helm_safe.model.errors import UsageError
 from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by
 from helm_safe.model.plan import Stage, Step
-from helm_safe.model.resources import DEPLOYMENTS
+from helm_safe.model.resources import DEPLOYMENTS, PODS
 from helm_safe.model.revisions import Release
 from helm_safe.rollback import permissions
 from helm_safe.rollback.commit import Outcome, failed, passed
@@ -17,6 +17,9 @@ from helm_safe.rollback.context import Run
 from helm_safe.rollback.inspect import permissions_to_stage
 from helm_safe.rollback.scene import Scene
 
+STARTS, POLL = 90.0, 1.0
+"""Seconds for the guard's pod to be up, and between two looks."""
+HOPELESS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CrashLoopBackOff")
 MOVES = ("standby", "shift", "replicas")
 
 
@@ -62,7 +65,34 @@ def leave(run: Run, step: Step, again: bool) -> Outcome:
     for obj in others:
         if _made(run, owned_by(obj, owner), keep=True) is None:
             return failed(f"{ref_of(obj)} is there already and is not ours")
-    return passed(f"{ref_of(first)} watches this run")
+    why = _lacking(run)
+    return failed(f"{ref_of(first)} does not run: {why}") if why else passed(f"{ref_of(first)} watches this run")
+
+
+def _lacking(run: Run) -> str:
+    """Wait until its pod is up; why it is not, "" when it is. A guard that never starts must not be relied on."""
+    clock, ref, began = run.world.clock, guard_ref(run.release), run.world.clock.monotonic()
+    while True:
+        run.safe_point("while the watchdog starts; no user has been moved")
+        live = run.world.cluster.get(DEPLOYMENTS, ref.namespace, ref.name) or {}
+        if int(dig(live, "status", "availableReplicas") or 0):
+            return ""
+        late = clock.monotonic() - began > STARTS
+        why = _waiting(run) or ("its pod was not up in time" if late else "")
+        if why:
+            return why
+        clock.sleep(POLL)
+
+
+def _waiting(run: Run) -> str:
+    """What its pod waits for in vain."""
+    selector = ",".join(f"{key}={value}" for key, value in labels(run.release, GUARD).items())
+    for pod in run.world.cluster.list(PODS, run.release.namespace, labels=selector).items:
+        for status in sequence(pod, "status", "containerStatuses"):
+            waiting = mapping(status, "state", "waiting")
+            if waiting.get("reason") in HOPELESS:
+                return f"Pod/{name_of(pod)} is {waiting['reason']}: {waiting.get('message') or 'no more is known'}"
+    return ""
 
 
 def end(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - deleting twice is harmless

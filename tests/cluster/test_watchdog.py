@@ -93,6 +93,13 @@ def test_a_run_that_ends_takes_its_guard_with_it(sandbox: Sandbox, namespace: st
     nobody = stage.safe(RELEASE, "1", "--yes", "--watchdog", fails=True)
     assert nobody.returncode == 2
     assert "--watchdog: no image is named" in nobody.stderr
+    before = specs(stage)
+    missing = ("--strategy", "standby", "--watchdog", "--image", "example/helm-safe:missing")
+    never = stage.safe(RELEASE, "1", "--yes", *missing, "--accept", "GATE-001=no users in this test", fails=True)
+    assert never.returncode == 1, never.stdout + never.stderr
+    assert "does not run: Pod/" in never.stderr
+    assert "Everything is as it was" in never.stderr
+    assert specs(stage) == before
     blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, tmp_path))
     flags = ("--strategy", "standby", "--steps", "100", "--bake", "1s", "--watchdog", "--image", "example/helm-safe:1")
     done = stage.safe(RELEASE, "1", "--yes", *flags, *blind, fails=True)
