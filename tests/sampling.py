@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 import time
 from collections import defaultdict
 
@@ -18,6 +20,7 @@ FULL = os.environ.get("HELM_SAFE_FULL") == "1"
 UNTIL = "HELM_SAFE_TESTS_UNTIL"
 """Seconds since the epoch after which no test against the real cluster is begun any more."""
 SLOW = ("cluster", "dataplane")
+NOMINAL = 0.12  # seconds of a Python that imports what `slowness` does
 
 
 def pytest_report_header() -> str:
@@ -47,6 +50,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def time_left() -> float:
     """Seconds in which tests may still begin."""
     return float(os.environ.get(UNTIL) or "inf") - time.time()
+
+
+def slowness() -> float:
+    """How much slower this machine is now than a quiet one, at least 1: bounds of seconds are stretched by it."""
+    took = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "import json, argparse, asyncio"], check=True)
+        took.append(time.perf_counter() - began)
+    return max(1.0, sorted(took)[2] / NOMINAL)
 
 
 def left_over(name: str, cases: list[pytest.Item]) -> list[pytest.Item]:

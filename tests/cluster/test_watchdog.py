@@ -14,6 +14,7 @@ from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Stage
 from tests.cluster.guarded import container, start, with_token
 from tests.cluster.troubled import STRATEGIES, policy_file
+from tests.sampling import slowness
 
 pytestmark = pytest.mark.cluster
 AFTER = 15.0
@@ -74,11 +75,12 @@ def test_users_are_safe_again_when_the_driver_is_killed(sandbox: Sandbox, namesp
         time.sleep(2 * AFTER)
         assert weights(stage) == [90, 10], "the guard acts only when nobody drives"
         driver.kill()
-    took = until(lambda: weights(stage) == [1], within(AFTER), "the weights of before")
+    bound = within(AFTER) * slowness()
+    took = until(lambda: weights(stage) == [1], bound, "the weights of before")
     told, errors = guard.communicate(timeout=120)
     assert guard.returncode == 0, f"{told}\n{errors}"
     assert "was ABORTED by the watchdog" in told
-    assert took < within(AFTER)
+    assert took < bound
     until(lambda: left(stage) == [], 30, "the guard's own objects to go")
     assert specs(stage) == before
     assert "Forbidden" not in told + errors

@@ -23,6 +23,7 @@ from helm_safe.sandbox.demo.numbers import Request, between
 from helm_safe.sandbox.demo.stage import RELEASE, Load, Stage
 from helm_safe.sandbox.istio.routes import destination_rule, virtual_service
 from tests.dataplane.routed import start_istio
+from tests.sampling import slowness
 
 pytestmark = pytest.mark.dataplane
 STABLE, ROLLBACK = "v1-stable", "v1-rollback"
@@ -132,7 +133,7 @@ def test_an_even_split_is_isolated_and_walked_to_the_other_subset(
         since = time.monotonic() + FOLLOWS
         proves(50, settled(load, since))
         asked = mesh.isolate()
-        proves(0, settled(load, asked + FOLLOWS))
+        proves(0, settled(load, asked + FOLLOWS * slowness()))
         tell(f"nobody meets {ROLLBACK} {last_of(ROLLBACK, load.requests(), asked):.2f} s after isolate was asked for")
         walk = Walk(mesh)
         for share in (1, 10, 50, 100):

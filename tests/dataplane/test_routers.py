@@ -18,7 +18,7 @@ from helm_safe.sandbox.demo.stage import RELEASE
 from tests.dataplane.routed import GOOD, Routed
 from tests.dataplane.staging import TARGET
 from tests.dataplane.verdict import complaints, failures
-from tests.sampling import FULL
+from tests.sampling import FULL, slowness
 
 pytestmark = pytest.mark.dataplane
 RATE, BAKE, LEAST = (150.0, "22s", 3000) if FULL else (60.0, "4s", 100)
@@ -80,15 +80,17 @@ def test_nobody_fails_two_seconds_after_isolate(sandbox: Sandbox, namespace: str
         entered = time.monotonic()
         done = player.safe("isolate", RELEASE, "--yes", "--to", GOOD, fails=True)
         assert done.returncode == 0, done.stderr
-        time.sleep(4)
+        time.sleep(4 * slowness())
         undone = player.safe("abort", RELEASE, "--undo-isolate", fails=True)
         assert undone.returncode == 0, undone.stderr
         back = time.monotonic()
-        time.sleep(4)
-    requests = load.requests()
+        time.sleep(4 * slowness())
+    requests, within = load.requests(), WITHIN * slowness()
     failed = [each.at for each in requests if each.failed and entered < each.at < entered + 5]
     last = max(failed, default=entered) - entered
     tell(f"{router}: the last failing request was sent {last:.2f} s after Enter")
     assert summarize(between(requests, 0, entered), 1.0).failed, "nobody failed before"
-    assert list(failures(requests, entered + WITHIN, entered + WITHIN + 2)) == []
-    assert summarize(between(requests, back + WITHIN, back + 4), 1.0).failed, "users are where they were before"
+    assert list(failures(requests, entered + within, entered + within + 2)) == []
+    assert summarize(between(requests, back + within, back + within + 2), 1.0).failed, (
+        "users are where they were before"
+    )
