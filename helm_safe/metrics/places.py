@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Any
@@ -18,11 +19,28 @@ from helm_safe.ports import Cluster
 _ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
 
 
-class Places:
-    """What the API server says now; each answer is asked for once. Methods raise Absent where it refuses."""
+FORGETS = 300.0
+"""Seconds for which a kind without a word about our Services is not listed again."""
 
-    def __init__(self, cluster: Cluster) -> None:
+
+class Memory:
+    """Which kinds of routes matter, from one sample to the next: most releases have one kind, and a call is a call."""
+
+    def __init__(self) -> None:
+        self.matters: set[tuple[tuple[str, str], str]] = set()
+        self.idle: dict[tuple[tuple[str, str], str], float] = {}
+
+
+class Places:
+    """What the API server says now; each answer is asked for once. Methods raise Absent where it refuses.
+
+    memory: what earlier samples of the same provider found. now: its clock.
+    """
+
+    def __init__(self, cluster: Cluster, memory: Memory | None = None, now: float = 0.0) -> None:
         self._cluster = cluster
+        self._memory = memory or Memory()
+        self._now = now
         self._endpoints: dict[Backend, list[Any]] = {}
         self._listed: dict[tuple[tuple[str, str], str], list[Object]] = {}
 
@@ -58,12 +76,21 @@ class Places:
         """HTTPRoutes of the namespace."""
         return self._all(_ROUTE, namespace)
 
-    def objects(self, kind: tuple[str, str], namespace: str) -> list[Object]:
-        """Routes of that (group, kind) in the namespace; none where they may not be listed."""
-        try:
-            return self._all(kind, namespace)
-        except Absent:
+    def objects(self, kind: tuple[str, str], backend: Backend) -> list[Object]:
+        """Routes of that (group, kind) beside the Service; none where they may not be listed, or none names it."""
+        key, memory = (kind, backend.namespace), self._memory
+        idle = key not in memory.matters and self._now - memory.idle.get(key, -FORGETS) < FORGETS
+        if idle and key not in self._listed:
             return []
+        try:
+            found = self._all(kind, backend.namespace)
+        except Absent:
+            found = []
+        if any(f'"{backend.name}"' in json.dumps(each.get("spec")) for each in found):
+            memory.matters.add(key)
+        elif key not in memory.matters:
+            memory.idle[key] = self._now
+        return found
 
     def labels_of_subset(self, backend: Backend) -> Mapping[str, str] | None:
         """What tells the subset's pods; None where no DestinationRule of the namespace says it."""

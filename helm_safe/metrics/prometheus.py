@@ -19,7 +19,7 @@ from helm_safe.metrics.absence import Absent
 from helm_safe.metrics.choice import Choice
 from helm_safe.metrics.dialect import EXPORTED, Dialect, Labels, Matchers, one_of
 from helm_safe.metrics.exposition import Point
-from helm_safe.metrics.places import Places
+from helm_safe.metrics.places import Memory, Places
 from helm_safe.metrics.prometheus_api import Api
 from helm_safe.model.traffic import Backend, NoData, Sample
 from helm_safe.ports import Clock, Cluster
@@ -54,6 +54,7 @@ class PrometheusMetrics:
         self._cluster = cluster
         self._clock = clock
         self._choice = Choice(gateway)
+        self._memory = Memory()
         self._at = -math.inf
         self._scraped: dict[str, float] = {}
         self._intervals: dict[str, float] = {}
@@ -66,7 +67,7 @@ class PrometheusMetrics:
         return cls(Api.opened(options, cluster, clock, env), cluster, clock, options["gateway"])
 
     def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:
-        places = Places(self._cluster)
+        places = Places(self._cluster, self._memory, self._clock.monotonic())
         dialect = self._choice.made(lambda each: self._counts(each, backends, places), self._nowhere)
         told = dialect.matchers(backends, places)
         wanted = [matchers for each in told.values() for matchers in each]

@@ -16,7 +16,7 @@ from helm_safe.metrics.choice import Choice
 from helm_safe.metrics.dialect import Dialect
 from helm_safe.metrics.exposition import Point, points
 from helm_safe.metrics.http import MAX_BODY
-from helm_safe.metrics.places import Places
+from helm_safe.metrics.places import Memory, Places
 from helm_safe.model.errors import ClusterError, Forbidden
 from helm_safe.model.resources import PODS
 from helm_safe.model.traffic import Backend, NoData, Sample
@@ -69,6 +69,7 @@ class ScrapeMetrics:
         self._clock = clock
         self._where = where
         self._choice = Choice(gateway)
+        self._memory = Memory()
         self._kept: dict[str, tuple[float, list[Object]]] = {}
 
     @classmethod
@@ -80,7 +81,7 @@ class ScrapeMetrics:
         return cls(cluster, clock, gateway=options["gateway"], where=where)
 
     def sample(self, backends: Sequence[Backend], ago: float = 0.0) -> Mapping[Backend, Sample]:  # noqa: ARG002 - no past
-        places = Places(self._cluster)
+        places = Places(self._cluster, self._memory, self._clock.monotonic())
         dialect = self._choice.made(lambda each: self._counts(each, backends, places), self._nowhere)
         found = self._scrape(dialect, backends, places)
         told = dialect.matchers(backends, places)

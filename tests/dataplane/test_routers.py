@@ -24,8 +24,8 @@ pytestmark = pytest.mark.dataplane
 RATE, BAKE, LEAST = (150.0, "22s", 3000) if FULL else (60.0, "4s", 100)
 """LEAST: requests of each step."""
 KINDS = "deployment,service,ingress,httproute,pod"
-WITHIN = 2.0
-"""Seconds from Enter until nobody fails any more."""
+WITHIN = 2.0 if FULL else 4.0
+"""Seconds from Enter until nobody fails any more; a sample may run beside other work."""
 
 
 def tell(words: str) -> None:

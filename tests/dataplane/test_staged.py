@@ -42,7 +42,7 @@ from tests.sampling import FULL, SEED
 pytestmark = pytest.mark.dataplane
 RATE = 60.0
 REQUESTS = 3000
-CALLS = 2.0  # API calls per second that watching may cost
+CALLS = 2.2  # API calls per second that watching may cost, the first look at all kinds of routes included
 WRITTEN = 1.5  # seconds after a step's announcement: its weights are written, and settle for 3 s
 HPA = f"hpa/{RELEASE}"
 WORLDS = 4 if FULL else 3  # kills that are played side by side

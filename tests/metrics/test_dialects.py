@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,9 +13,11 @@ from helm_safe.core.objects import Object
 from helm_safe.metrics.choice import Choice
 from helm_safe.metrics.dialects import BUILTIN
 from helm_safe.metrics.dialects.traefik import TRAEFIK
+from helm_safe.metrics.places import FORGETS, Memory, Places
 from helm_safe.metrics.prometheus import PrometheusMetrics
 from helm_safe.metrics.scrape import ScrapeMetrics
 from helm_safe.model.errors import UsageError
+from helm_safe.model.snapshot import Resource
 from helm_safe.model.traffic import Backend, NoData, Sample, window
 from helm_safe.ports import Proxied
 from tests.fakes.cluster import FakeCluster
@@ -238,3 +241,33 @@ def test_grpc_errors_of_traefik(labels: dict[str, str], failed: bool) -> None:
 
 def test_every_dialect_is_tried_here() -> None:
     assert set(BUILTIN) == {*EVERY, "traefik"}
+
+
+def test_kinds_of_routes_that_say_nothing_are_not_listed_again() -> None:
+    """A call is a call: only what names one of the Services is read with each sample."""
+    world = World("contour")
+    asked: list[str] = []
+    listing = world.cluster.list
+
+    def counted(kind: Resource, *words: Any, **more: Any) -> Any:
+        asked.append(kind.plural)
+        return listing(kind, *words, **more)
+
+    world.cluster.list = counted  # type: ignore[method-assign]
+    memory = Memory()
+    kind = ("networking.k8s.io", "Ingress")
+    for at in (0.0, 1.0, FORGETS - 1, FORGETS + 1):
+        assert Places(world.cluster, memory, at).objects(kind, API) == []
+    assert asked == ["ingresses"] * 2
+    world.cluster.put(ingress("api"))
+    asked.clear()
+    for at in (2 * FORGETS + 2, 2 * FORGETS + 3, 2 * FORGETS + 4):
+        assert len(Places(world.cluster, memory, at).objects(kind, API)) == 1
+    assert asked == ["ingresses"] * 3
+
+
+def ingress(service: str) -> Object:
+    path = {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}}
+    spec = {"rules": [{"host": "shop.example", "http": {"paths": [path]}}]}
+    metadata = {"name": "web", "namespace": "shop"}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata, "spec": spec}

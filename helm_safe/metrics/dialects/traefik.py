@@ -35,7 +35,7 @@ def _telling(backend: Backend, places: Places) -> Sequence[Matchers]:
 def _alone(backend: Backend, places: Places) -> Iterator[str]:
     """The only Service of an IngressRoute's rule is counted under the rule: its name and a hash of its match."""
     namespace = backend.namespace
-    for route in places.objects(_INGRESS_ROUTE, namespace):
+    for route in places.objects(_INGRESS_ROUTE, backend):
         for rule in sequence(route, "spec", "routes"):
             services = sequence(rule, "services")
             if len(services) == 1 and _is_service(services[0], backend):
@@ -53,7 +53,7 @@ def _annotated(backend: Backend, places: Places) -> Iterator[str]:
     Service, with `-canary` behind it.
     """
     namespace, name = backend
-    ingresses = places.objects(_INGRESS, namespace)
+    ingresses = places.objects(_INGRESS, backend)
     mains = [each for each in ingresses if not _is_canary(each)]
     spots = {spot for each in ingresses if _is_canary(each) for spot, service in _spots(each) if service == name}
     for ingress in mains:
