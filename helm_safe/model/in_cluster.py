@@ -22,6 +22,11 @@ def labels(release: Release, role: str) -> dict[str, str]:
     return {MANAGED_BY_LABEL: MANAGED_BY, RELEASE_LABEL: release.name, ROLE_LABEL: role}
 
 
+def selector(release: Release, role: str) -> str:
+    """Of the pods of that role."""
+    return ",".join(f"{key}={value}" for key, value in labels(release, role).items())
+
+
 def account(release: Release, role: str) -> Object:
     return _made(release, role, "v1", "ServiceAccount")
 

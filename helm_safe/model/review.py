@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +62,6 @@ class Review:
     safe: str
     committed: bool
     restored: str = ""
-    takeovers: tuple[str, ...] = field(default=())
 
     @property
     def good(self) -> bool:
@@ -108,7 +107,6 @@ def review(release: Release, run: str, records: Sequence[Record]) -> Review:
         safe=str(progress.safe.get("to", "")),
         committed=committed(progress),
         restored=_restored(progress),
-        takeovers=tuple(_takeovers(records)),
     )
 
 
@@ -222,12 +220,6 @@ def _findings(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
     for record in records:
         if record.kind is Kind.START:
             yield from record.data.get("findings", ())
-
-
-def _takeovers(records: Sequence[Record]) -> Iterator[str]:
-    for record in records:
-        if record.kind is Kind.NOTE and record.data.get("taken over by"):
-            yield str(record.data["taken over by"])
 
 
 def _restored(progress: Progress) -> str:

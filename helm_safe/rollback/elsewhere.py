@@ -16,7 +16,7 @@ from helm_safe.model.errors import (
     UsageError,
 )
 from helm_safe.model.events import Event, Level
-from helm_safe.model.in_cluster import RUNNER, labels, names, owned_by
+from helm_safe.model.in_cluster import RUNNER, names, owned_by, selector
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import EndState, Stage
 from helm_safe.model.records import Kind, Record
@@ -127,7 +127,7 @@ def _newest(world: World, release: Release, before: str) -> RunState | None:
 
 
 def _see_that_it_starts(world: World, release: Release, seconds: float) -> None:
-    pods = world.cluster.list(PODS, release.namespace, labels=_selector(release)).items
+    pods = world.cluster.list(PODS, release.namespace, labels=selector(release, RUNNER)).items
     why, code = next((trouble for pod in pods for trouble in _troubles(world, pod)), ("", 0))
     if not why and seconds > STARTS:
         why = f"it did not begin within {STARTS:.0f} s" + ("" if pods else ", and its Job has no pod")
@@ -169,10 +169,6 @@ def _troubles(world: World, pod: Object) -> Iterator[tuple[str, int]]:
             lines = world.cluster.logs(dig(pod, "metadata", "namespace"), name_of(pod), name, lines=5).splitlines()
             code = int(str(dig(ended, "exitCode")))
             yield f"its process ended with code {code}: {' '.join(lines)[-500:]}", code
-
-
-def _selector(release: Release) -> str:
-    return ",".join(f"{key}={value}" for key, value in labels(release, RUNNER).items())
 
 
 def _tell(world: World, state: RunState, record: Record) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, name_of, ref_of, sequence
 from helm_safe.model.errors import UsageError
-from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by
+from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by, selector
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS, PODS
 from helm_safe.model.revisions import Release
@@ -86,8 +86,7 @@ def _lacking(run: Run) -> str:
 
 def _waiting(run: Run) -> str:
     """What its pod waits for in vain."""
-    selector = ",".join(f"{key}={value}" for key, value in labels(run.release, GUARD).items())
-    for pod in run.world.cluster.list(PODS, run.release.namespace, labels=selector).items:
+    for pod in run.world.cluster.list(PODS, run.release.namespace, labels=selector(run.release, GUARD)).items:
         for status in sequence(pod, "status", "containerStatuses"):
             waiting = mapping(status, "state", "waiting")
             if waiting.get("reason") in HOPELESS:
