@@ -16,6 +16,7 @@ from helm_safe.model.errors import (
     UsageError,
 )
 from helm_safe.model.events import Event, Level
+from helm_safe.model.health import HOPELESS
 from helm_safe.model.in_cluster import RUNNER, names, owned_by, selector
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import EndState, Stage
@@ -28,13 +29,6 @@ from helm_safe.rollback.runs import RunState, latest_run
 POLL = 2.0
 STARTS = 300.0
 """Seconds within which its process must begin the run."""
-HOPELESS = (
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-)
 REFUSALS: dict[int, type[HelmSafeError]] = {2: UsageError, 3: Blocked}
 """Exit codes of a process that refused before it began a run: the terminal ends with the same."""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, name_of, ref_of, sequence
 from helm_safe.model.errors import UsageError
+from helm_safe.model.health import HOPELESS
 from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by, selector
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS, PODS
@@ -19,7 +20,6 @@ from helm_safe.rollback.scene import Scene
 
 STARTS, POLL = 90.0, 1.0
 """Seconds for the guard's pod to be up, and between two looks."""
-HOPELESS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CrashLoopBackOff")
 MOVES = ("standby", "shift", "replicas")
 
 
