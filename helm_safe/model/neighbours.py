@@ -171,10 +171,13 @@ class GitOwner(NamedTuple):
         return self.mark.resume.format(self.ref.name, self.ref.namespace)
 
 
-def git_owners(objects: Iterable[tuple[ObjectRef, Object]], elsewhere: str) -> dict[GitOwner, list[ObjectRef]]:
-    """Who owns which objects. elsewhere: the namespace of Applications."""
+def git_owners(
+    stated: Mapping[ObjectRef, Object], live: Mapping[ObjectRef, Object], elsewhere: str
+) -> dict[GitOwner, list[ObjectRef]]:
+    """Who owns which of the stated objects, by their marks where they are live. elsewhere: that of Applications."""
     found: dict[GitOwner, list[ObjectRef]] = {}
-    for ref, obj in objects:
+    for ref, manifest in stated.items():
+        obj = live.get(ref, manifest)
         for mark in MARKS:
             name = _said(obj, mark.mark).partition(":")[0]
             if name:

@@ -144,8 +144,7 @@ class Snapshot:
     @property
     def git_owners(self) -> dict[GitOwner, list[ObjectRef]]:
         """Who keeps the release's objects equal to a repository."""
-        objects = ((ref, self.live.get(ref, obj)) for ref, obj in self.change.current.objects.items())
-        return git_owners(objects, self.settings.resolved.value("gitops.namespace"))
+        return git_owners(self.change.current.objects, self.live, self.settings.resolved.value("gitops.namespace"))
 
     def live_for(self, ref: ObjectRef) -> Object | None:
         return self.live.get(ref)

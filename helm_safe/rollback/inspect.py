@@ -139,8 +139,7 @@ def _git_owners(
 def _git_owners_of(
     change: Change, live: Mapping[ObjectRef, Object], settings: Settings
 ) -> dict[GitOwner, list[ObjectRef]]:
-    objects = ((ref, live.get(ref, obj)) for ref, obj in change.current.objects.items())
-    return git_owners(objects, settings.resolved.value("gitops.namespace"))
+    return git_owners(change.current.objects, live, settings.resolved.value("gitops.namespace"))
 
 
 def neighbours_permissions(

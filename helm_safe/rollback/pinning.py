@@ -8,7 +8,6 @@ from helm_safe.core.annotations import MANAGED_BY
 from helm_safe.core.objects import Object, ObjectRef, dig
 from helm_safe.model.errors import Conflict
 from helm_safe.model.events import Level
-from helm_safe.model.machine import Verdict
 from helm_safe.model.partition import PARTITION, captured, patch, put_back
 from helm_safe.model.plan import Step
 from helm_safe.model.records import Kind
@@ -16,9 +15,7 @@ from helm_safe.model.resources import STATEFUL_SETS
 from helm_safe.rollback.commit import Outcome, passed
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.hygiene import TRIES, forget_us
-from helm_safe.rollback.podgate import PodGate
-from helm_safe.rollback.shift import judged_pods
-from helm_safe.rollback.standby import warm
+from helm_safe.rollback.podgate import judged
 from helm_safe.rollback.traffic import Stuck
 
 
@@ -47,11 +44,7 @@ def lower(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idemp
     """One gate: lower the partitions, and let the pods that are replaced by it prove themselves."""
     for name, partition in step.args["partitions"].items():
         _write(run, name, _down_to(partition))
-    pods = judged_pods(run, step)
-    decided = PodGate(run, step, pods).hold()
-    own = warm(run, step, pods) if decided["verdict"] == Verdict.PASS.value else decided
-    passes = own["verdict"] == Verdict.PASS.value
-    return {**decided, "message": f"{decided['message']}; {own['message']}"} if passes else {**decided, **own}
+    return judged(run, step)
 
 
 def unpin(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent

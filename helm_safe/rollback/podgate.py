@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Step
+from helm_safe.rollback.commit import Outcome
 from helm_safe.rollback.context import Run
 from helm_safe.rollback.counters import Trial
 from helm_safe.rollback.gate import Gate
 from helm_safe.rollback.joining import actual
 from helm_safe.rollback.shift import judged_pods
+from helm_safe.rollback.standby import warm
 
 
 class PodGate(Gate):
@@ -37,6 +40,15 @@ class PodGate(Gate):
 
     def _trials(self) -> Iterator[Trial]:
         return iter(())
+
+
+def judged(run: Run, step: Step) -> Outcome:
+    """The gate of a step without a gateway: its pods and logs, then requests of our own to them."""
+    pods = judged_pods(run, step)
+    decided = PodGate(run, step, pods).hold()
+    own = warm(run, step, pods) if decided["verdict"] == Verdict.PASS.value else decided
+    passes = own["verdict"] == Verdict.PASS.value
+    return {**decided, "message": f"{decided['message']}; {own['message']}"} if passes else {**decided, **own}
 
 
 def gate_of(run: Run, step: Step) -> Gate:

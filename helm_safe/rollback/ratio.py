@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 
 from helm_safe.core.objects import dig
 from helm_safe.model.events import Level
-from helm_safe.model.machine import Verdict
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.ratio import share_words
 from helm_safe.model.resources import WORKLOADS
@@ -19,9 +18,9 @@ from helm_safe.rollback.context import Run
 from helm_safe.rollback.drain import bring_back, linger
 from helm_safe.rollback.holding import hold_again
 from helm_safe.rollback.joining import actual, join, joined, keep_joined, serving
-from helm_safe.rollback.podgate import PodGate
-from helm_safe.rollback.shift import forget_all, judged_pods
-from helm_safe.rollback.standby import staging_of_plan, warm
+from helm_safe.rollback.podgate import judged
+from helm_safe.rollback.shift import forget_all
+from helm_safe.rollback.standby import staging_of_plan
 from helm_safe.rollback.traffic import SETTLE, Stuck
 
 POLL = 2.0
@@ -32,11 +31,7 @@ WITHIN = 300.0
 def ratio(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
     """One step: let in what comes, wait until it serves, take away what goes, and let the gate decide."""
     _arrange(run, step)
-    pods = judged_pods(run, step)
-    decided = PodGate(run, step, pods).hold()
-    own = warm(run, step, pods) if decided["verdict"] == Verdict.PASS.value else decided
-    passes = own["verdict"] == Verdict.PASS.value
-    return {**decided, "message": f"{decided['message']}; {own['message']}"} if passes else {**decided, **own}
+    return judged(run, step)
 
 
 def reassert(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - idempotent
