@@ -20,8 +20,7 @@ def run(args: argparse.Namespace) -> int:
     """Raises PersonNeeded where it found the native rollback done: users are on proven pods."""
     from helm_safe.cli import wiring
     from helm_safe.model.errors import PersonNeeded
-    from helm_safe.model.resources import DEPLOYMENTS
-    from helm_safe.rollback.guarding import guard_ref
+    from helm_safe.rollback.guarding import remove
     from helm_safe.rollback.watchdog import stand
 
     reporter = wiring.reporter_of(args)
@@ -30,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
 
     def leave() -> None:
         if args.in_cluster:
-            world.cluster.delete(DEPLOYMENTS, guard_ref(release))
+            remove(world, release)
 
     try:
         words = stand(world, release, after)

@@ -17,8 +17,6 @@ from helm_safe.model.traffic import Backend
 from helm_safe.ports import Cluster
 
 _ROUTE = ("gateway.networking.k8s.io", "HTTPRoute")
-
-
 FORGETS = 300.0
 """Seconds for which a kind without a word about our Services is not listed again."""
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from helm_safe.model.machine import Verdict, committed
-from helm_safe.model.plan import EndState, Plan, Step
+from helm_safe.model.plan import EndState, Plan
 from helm_safe.model.records import Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 
@@ -181,21 +181,16 @@ def _words(record: Record) -> str:
 
 
 def _shares(records: Sequence[Record], plan: Plan, start: datetime) -> Iterator[tuple[float, float]]:
-    """Percent of the users away from the release's own pods of before, at each step that moves them."""
-    yield 0.0, 0.0
+    """Percent of the users away from the release's own pods of before, at each step that moves them, and at the end."""
+    share = 0.0
+    yield 0.0, share
     for record in records:
         step = plan.step(record.step)
         if record.kind is Kind.INTENT and step and "share" in step.args:
-            share = step.args["share"]
-            yield (record.at - start).total_seconds(), float(share or 0.0)
+            share = float(step.args["share"] or 0.0)
+            yield (record.at - start).total_seconds(), share
     if records:
-        yield (records[-1].at - start).total_seconds(), _last_share(records, plan)
-
-
-def _last_share(records: Sequence[Record], plan: Plan) -> float:
-    steps: list[Step] = [step for record in records if record.kind is Kind.INTENT and (step := plan.step(record.step))]
-    moved = [step.args["share"] for step in steps if "share" in step.args]
-    return float((moved[-1] if moved else 0) or 0)
+        yield (records[-1].at - start).total_seconds(), share
 
 
 def _looks(records: Sequence[Record], start: datetime) -> Iterator[Look]:

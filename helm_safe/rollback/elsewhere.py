@@ -16,7 +16,7 @@ from helm_safe.model.errors import (
     UsageError,
 )
 from helm_safe.model.events import Event, Level
-from helm_safe.model.health import HOPELESS
+from helm_safe.model.health import trouble_of
 from helm_safe.model.in_cluster import RUNNER, names, owned_by, selector
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import EndState, Stage
@@ -154,10 +154,10 @@ def _given_up(job: Object) -> Iterator[str]:
 
 def _troubles(world: World, pod: Object) -> Iterator[tuple[str, int]]:
     """Why the pod of the Job will not begin a run, in words, and the exit code of its process."""
+    if words := trouble_of(pod):
+        yield words, 0
     for status in sequence(pod, "status", "containerStatuses"):
-        waiting, ended = dig(status, "state", "waiting"), dig(status, "state", "terminated")
-        if dig(waiting, "reason") in HOPELESS:
-            yield f"Pod/{name_of(pod)} is {dig(waiting, 'reason')}: {dig(waiting, 'message') or 'no more is known'}", 0
+        ended = dig(status, "state", "terminated")
         if ended and dig(ended, "exitCode"):
             name = str(dig(status, "name"))
             lines = world.cluster.logs(dig(pod, "metadata", "namespace"), name_of(pod), name, lines=5).splitlines()

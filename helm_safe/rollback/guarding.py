@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, mapping, name_of, ref_of, sequence
+from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, ref_of, sequence
 from helm_safe.model.errors import UsageError
-from helm_safe.model.health import HOPELESS
+from helm_safe.model.health import trouble_of
 from helm_safe.model.in_cluster import GUARD, account, bindings, guard, labels, names, owned_by, selector
 from helm_safe.model.plan import Stage, Step
 from helm_safe.model.resources import DEPLOYMENTS, PODS
 from helm_safe.model.revisions import Release
 from helm_safe.rollback import permissions
 from helm_safe.rollback.commit import Outcome, failed, passed
-from helm_safe.rollback.context import Run
+from helm_safe.rollback.context import Run, World
 from helm_safe.rollback.inspect import permissions_to_stage
 from helm_safe.rollback.scene import Scene
 
@@ -78,32 +78,29 @@ def _lacking(run: Run) -> str:
         if int(dig(live, "status", "availableReplicas") or 0):
             return ""
         late = clock.monotonic() - began > STARTS
-        why = _waiting(run) or ("its pod was not up in time" if late else "")
+        why = _trouble(run) or ("its pod was not up in time" if late else "")
         if why:
             return why
         clock.sleep(POLL)
 
 
-def _waiting(run: Run) -> str:
-    """What its pod waits for in vain."""
-    for pod in run.world.cluster.list(PODS, run.release.namespace, labels=selector(run.release, GUARD)).items:
-        for status in sequence(pod, "status", "containerStatuses"):
-            waiting = mapping(status, "state", "waiting")
-            if waiting.get("reason") in HOPELESS:
-                return f"Pod/{name_of(pod)} is {waiting['reason']}: {waiting.get('message') or 'no more is known'}"
-    return ""
+def _trouble(run: Run) -> str:
+    """Why its pod cannot come up, "" while nothing says so."""
+    pods = run.world.cluster.list(PODS, run.release.namespace, labels=selector(run.release, GUARD)).items
+    return next(filter(None, map(trouble_of, pods)), "")
 
 
 def end(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - deleting twice is harmless
     """Its rights are its own objects: the guard itself removes them as the very last, not here."""
     if run.settings.guarding:
         return passed("the watchdog removes itself when all is done")
-    remove(run, run.release)
+    remove(run.world, run.release)
     return passed("the watchdog is gone")
 
 
-def remove(run: Run, release: Release) -> None:
-    run.world.cluster.delete(DEPLOYMENTS, guard_ref(release))
+def remove(world: World, release: Release) -> None:
+    """The Deployment; the rest of the guard is owned by it."""
+    world.cluster.delete(DEPLOYMENTS, guard_ref(release))
 
 
 def guard_ref(release: Release) -> ObjectRef:

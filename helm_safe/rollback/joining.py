@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-from helm_safe.core.annotations import MANAGED_BY, ROLE_LABEL, RUN_LABEL, STANDBY_LABEL
-from helm_safe.core.objects import Object, dig, labels_of, name_of, ref_of, sequence
-from helm_safe.model.errors import Missing
+from helm_safe.core.annotations import ROLE_LABEL, RUN_LABEL, STANDBY_LABEL
+from helm_safe.core.objects import Object, dig, labels_of, name_of, sequence
 from helm_safe.model.health import is_ready
 from helm_safe.model.machine import committed
 from helm_safe.model.plan import Step
 from helm_safe.model.resources import ENDPOINT_SLICES, PODS, SERVICE_NAME
 from helm_safe.model.staging import Staged
 from helm_safe.rollback.context import Run
-from helm_safe.rollback.standby import LABELS, staging_of_plan
+from helm_safe.rollback.standby import staging_of_plan, wear, worn_labels
 
 
 def join(run: Run, staged: Staged, count: int, *, more_only: bool = False) -> None:
@@ -25,9 +23,9 @@ def join(run: Run, staged: Staged, count: int, *, more_only: bool = False) -> No
     pods = sorted(standby_pods(run, staged), key=lambda pod: (not _in(run, pod), not is_ready(pod), name_of(pod)))
     for number, pod in enumerate(pods):
         if number < count:
-            _label(run, pod, "returned")
+            wear(run, pod, "returned")
         elif not more_only:
-            _label(run, pod, "worn")
+            wear(run, pod, "worn")
 
 
 def joined(run: Run, staged: Staged) -> int:
@@ -77,23 +75,9 @@ def standby_pods(run: Run, staged: Staged) -> list[Object]:
     return [pod for pod in found if not dig(pod, "metadata", "deletionTimestamp")]
 
 
-def _label(run: Run, pod: Object, which: str) -> None:
-    wanted = _labels(run, pod, which)
-    if any(labels_of(pod).get(key) != value for key, value in wanted.items()):
-        try:
-            run.world.cluster.patch(PODS, ref_of(pod), {"metadata": {"labels": wanted}}, manager=MANAGED_BY)
-        except Missing:
-            return  # it ended between the list and the write
-
-
-def _labels(run: Run, pod: Object, which: str) -> dict[str, str]:
-    mine: Mapping[str, Any] = run.captured(LABELS).get(labels_of(pod).get(STANDBY_LABEL, ""), {})
-    return {key: str(mine[which][key]) for key in mine.get("returned", {})}
-
-
 def _in(run: Run, pod: Object) -> bool:
     """Whether the pod wears the labels by which the live Services select it."""
-    wanted = _labels(run, pod, "returned")
+    wanted = worn_labels(run, pod, "returned")
     return bool(wanted) and all(labels_of(pod).get(key) == value for key, value in wanted.items())
 
 

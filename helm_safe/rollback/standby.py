@@ -160,19 +160,21 @@ def _pods(run: Run) -> list[Object]:
 
 def _relabel(run: Run, which: str) -> int:
     """Give the standby's pods the changed labels' `returned` or `worn` values; returns how many there are."""
-    labels = run.captured(LABELS)
-    count = 0
-    for pod in _pods(run):
-        wanted = _wanted(labels, pod, which)
-        if any(labels_of(pod).get(key) != value for key, value in wanted.items()):
-            try:
-                run.world.cluster.patch(PODS, ref_of(pod), {"metadata": {"labels": wanted}}, manager=MANAGED_BY)
-            except Missing:
-                continue  # it ended between the list and the write
-        count += 1
-    return count
+    return sum(wear(run, pod, which) for pod in _pods(run))
 
 
-def _wanted(labels: dict[str, Any], pod: Object, which: str) -> dict[str, str]:
-    mine = labels.get(labels_of(pod).get(STANDBY_LABEL, ""), {})
+def wear(run: Run, pod: Object, which: str) -> bool:
+    """Give one pod of a standby these labels where it lacks them; False where it ended before the write."""
+    wanted = worn_labels(run, pod, which)
+    if any(labels_of(pod).get(key) != value for key, value in wanted.items()):
+        try:
+            run.world.cluster.patch(PODS, ref_of(pod), {"metadata": {"labels": wanted}}, manager=MANAGED_BY)
+        except Missing:
+            return False
+    return True
+
+
+def worn_labels(run: Run, pod: Object, which: str) -> dict[str, str]:
+    """The changed labels with their `returned` or `worn` values."""
+    mine = run.captured(LABELS).get(labels_of(pod).get(STANDBY_LABEL, ""), {})
     return {key: str(mine[which][key]) for key in mine.get("returned", {})}
