@@ -9,7 +9,26 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import Stage
+from tests.cluster.troubled import STRATEGIES, policy_file
+
+
+def two_revisions(
+    sandbox: Sandbox, major: int, namespace: str, folder: Path, pods: int
+) -> tuple[Stage, tuple[str, ...]]:
+    """A release whose revisions 1 and 2 are both good, and the flags of a run without users."""
+    stage = Stage(sandbox, major, namespace)
+    stage.env["XDG_STATE_HOME"] = str(folder / "state")
+    for tag in ("1-good", "2-good"):
+        stage.deploy(tag, f"autoscaling.minReplicas={pods}", pods=pods)
+    return stage, (
+        "--strategy",
+        "standby",
+        "--accept",
+        "GATE-001=no users in this test",
+        *policy_file(STRATEGIES["standby"].policy, folder),
+    )
 
 
 def with_token(stage: Stage, account: str, folder: Path) -> dict[str, str]:

@@ -13,9 +13,8 @@ import yaml
 
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Stage
-from tests.cluster.guarded import container, start, with_token
+from tests.cluster.guarded import container, start, two_revisions, with_token
 from tests.cluster.test_watchdog import specs, until
-from tests.cluster.troubled import STRATEGIES, policy_file
 
 pytestmark = pytest.mark.cluster
 RUNNER = f"helm-safe-runner-{RELEASE}"
@@ -25,12 +24,8 @@ OURS = "job,serviceaccount,role,rolebinding,configmap"
 
 def staged(sandbox: Sandbox, major: int, namespace: str, folder: Path) -> tuple[Stage, tuple[str, ...]]:
     """The stage, and the flags of a run without users."""
-    stage = Stage(sandbox, major, namespace)
-    stage.env["XDG_STATE_HOME"] = str(folder / "state")
-    for tag in ("1-good", "2-good"):
-        stage.deploy(tag, "autoscaling.minReplicas=1", pods=1)
-    blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, folder))
-    return stage, ("--strategy", "standby", "--steps", "50,100", "--bake", "1s", *blind)
+    stage, blind = two_revisions(sandbox, major, namespace, folder, pods=1)
+    return stage, ("--steps", "50,100", "--bake", "1s", *blind)
 
 
 def left(stage: Stage) -> list[str]:

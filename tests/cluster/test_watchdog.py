@@ -12,12 +12,12 @@ import pytest
 from helm_safe.rollback.watchdog import within
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import RELEASE, Stage
-from tests.cluster.guarded import container, start, with_token
-from tests.cluster.troubled import STRATEGIES, policy_file
+from tests.cluster.guarded import container, start, two_revisions, with_token
 from tests.sampling import slowness
 
 pytestmark = pytest.mark.cluster
 AFTER = 15.0
+GUARDED = ("--watchdog", "--image", "example/helm-safe:1")
 GUARD = f"helm-safe-watchdog-{RELEASE}"
 OURS = "serviceaccount,role,rolebinding,deployment"
 
@@ -49,23 +49,9 @@ def until(true: Any, seconds: float, words: str) -> float:
 
 @pytest.mark.timeout(400)
 def test_users_are_safe_again_when_the_driver_is_killed(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
-    stage = Stage(sandbox, 4, namespace)
-    stage.env["XDG_STATE_HOME"] = str(tmp_path / "state")
-    for tag in ("1-good", "2-good"):
-        stage.deploy(tag, "autoscaling.minReplicas=2", pods=2)
+    stage, blind = two_revisions(sandbox, 4, namespace, tmp_path, pods=2)
     before = specs(stage)
-    blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, tmp_path))
-    flags = (
-        "--strategy",
-        "standby",
-        "--steps",
-        "10,100",
-        "--bake",
-        "1h",
-        "--watchdog",
-        "--image",
-        "example/helm-safe:1",
-    )
+    flags = ("--steps", "10,100", "--bake", "1h", *GUARDED)
     words = (RELEASE, "1", "-n", namespace, "--yes", "--after", f"{AFTER:.0f}s", *flags, *blind)
     with start(stage.env, *words) as driver:
         until(lambda: weights(stage) == [90, 10], 120, "10 % at the standby")
@@ -88,10 +74,7 @@ def test_users_are_safe_again_when_the_driver_is_killed(sandbox: Sandbox, namesp
 
 @pytest.mark.timeout(400)
 def test_a_run_that_ends_takes_its_guard_with_it(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
-    stage = Stage(sandbox, 3, namespace)
-    stage.env["XDG_STATE_HOME"] = str(tmp_path / "state")
-    for tag in ("1-good", "2-good"):
-        stage.deploy(tag, "autoscaling.minReplicas=1", pods=1)
+    stage, blind = two_revisions(sandbox, 3, namespace, tmp_path, pods=1)
     nobody = stage.safe(RELEASE, "1", "--yes", "--watchdog", fails=True)
     assert nobody.returncode == 2
     assert "--watchdog: no image is named" in nobody.stderr
@@ -102,8 +85,7 @@ def test_a_run_that_ends_takes_its_guard_with_it(sandbox: Sandbox, namespace: st
     assert "does not run: Pod/" in never.stderr
     assert "Everything is as it was" in never.stderr
     assert specs(stage) == before
-    blind = ("--accept", "GATE-001=no users in this test", *policy_file(STRATEGIES["standby"].policy, tmp_path))
-    flags = ("--strategy", "standby", "--steps", "100", "--bake", "1s", "--watchdog", "--image", "example/helm-safe:1")
+    flags = ("--steps", "100", "--bake", "1s", *GUARDED)
     done = stage.safe(RELEASE, "1", "--yes", *flags, *blind, fails=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leave a watchdog in the cluster" in done.stdout
