@@ -216,6 +216,13 @@ class Cluster(Protocol):
         """
         ...
 
+    def tunnel(self, namespace: str, pod: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+        """The pod's port at an address of this machine, for any protocol over TCP, until the context is left.
+
+        Nothing is asked before somebody connects; a pod that cannot be reached ends the connection.
+        """
+        ...
+
     def now(self) -> datetime:
         """The API server's clock, from the Date header of its answers."""
         ...

@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resume": ("helm_safe.cli.resume", "go on with a run that was interrupted"),
     "abort": ("helm_safe.cli.abort", "stop a run and put back what it changed"),
     "report": ("helm_safe.cli.report", "a run for a review: HTML, Markdown or JSON"),
+    "snapshot": ("helm_safe.cli.snapshot", "photograph the state that will not travel back, for a later rollback"),
     "watchdog": (
         "helm_safe.cli.watchdog",
         "the guard of a run, which puts users where they are safe when it is left alone",

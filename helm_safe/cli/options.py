@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 from typing import Any, NoReturn
 
@@ -83,6 +84,7 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
         "address of a Prometheus, or service/NAMESPACE/NAME:PORT (default: the gateway's own metrics)",
         metavar="URL",
     )
+    add_state(parser)
     native = parser.add_argument_group("native rollback")
     native.add_argument("--no-hooks", action="store_true", help="run no hooks")
     native.add_argument("--cleanup-on-fail", action="store_true", help="delete new objects when the rollback fails")
@@ -91,6 +93,16 @@ def add_judging(parser: argparse.ArgumentParser) -> None:
     native.add_argument("--server-side", choices=("auto", "true", "false"), default="auto", help="Helm 4: how to apply")
     native.add_argument("--description", metavar="TEXT", default="", help="Helm 4.3: description of the new revision")
     native.add_argument("--history-max", metavar="N", type=int, help="revisions to keep; 0 keeps all")
+
+
+def add_state(parser: argparse.ArgumentParser) -> None:
+    """Where the state is that does not travel back."""
+    group = parser.add_argument_group("state that does not travel back")
+    where = "secret/NAME#KEY, env:VARIABLE, auto (as the release's pods have it) or an address"
+    add_option(group, "state.database", f"database to read: {where}", metavar="WHERE")
+    add_option(group, "state.redis", "Redis to sample", metavar="WHERE")
+    add_option(group, "state.kafka", "Kafka to ask: kafka://HOST:PORT, secret/NAME#KEY, env:VARIABLE", metavar="WHERE")
+    add_option(group, "state.registry", "Schema Registry beside it", metavar="WHERE")
 
 
 def add_in_cluster(parser: argparse.ArgumentParser) -> None:
@@ -109,7 +121,7 @@ def add_known_good(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "known-good-after", "time in service that makes a revision known good", metavar="TIME")
 
 
-def add_option(parser: argparse.ArgumentParser, key: str, words: str, **how: Any) -> None:
+def add_option(parser: argparse._ActionsContainer, key: str, words: str, **how: Any) -> None:
     """The flag of one row of the table. Its default is None, so that policy and annotations have their say."""
     option = OPTIONS[key]
     default = f" (default {option.written(option.default)})" if option.default else ""
@@ -120,7 +132,16 @@ def option_flags(args: argparse.Namespace) -> dict[str, str]:
     """What was typed for the options of the table, by key."""
     flags = {key: option.flag.removeprefix("--").replace("-", "_") for key, option in OPTIONS.items() if option.flag}
     typed = {key: getattr(args, name, None) for key, name in flags.items()}
-    return {key: text for key, text in typed.items() if text is not None}
+    return {key: _private(key, text) for key, text in typed.items() if text is not None}
+
+
+def _private(key: str, text: str) -> str:
+    """An address with a password goes on as a variable of this process: settings are shown and journaled."""
+    if not key.startswith("state.") or not re.match(r"[\w+:]+://[^/\s]*:[^/@\s]*@", text):
+        return text
+    variable = "HELM_SAFE_" + key.upper().replace(".", "_")
+    os.environ[variable] = text
+    return f"env:{variable}"
 
 
 def release_name(text: str | None) -> str:

@@ -196,6 +196,11 @@ class KubeCluster:
 
         return forwarded(self.client, namespace, name, port)
 
+    def tunnel(self, namespace: str, pod: str, port: int) -> AbstractContextManager[tuple[str, int]]:
+        from helm_safe.kube.tunnel import tunnelled
+
+        return tunnelled(self.client, namespace, pod, port)
+
     def now(self) -> datetime:
         if self.client.server_time() is None:
             self._read_json("/version")

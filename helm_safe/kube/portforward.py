@@ -104,7 +104,7 @@ class _Tunnel:
     """One connection to the pod's port."""
 
     def __init__(self, web: WebSocket, port: int, *, secure: bool) -> None:
-        self._stream = _Stream(web)
+        self._stream = Stream(web)
         self._http = HTTPConnection("localhost", port)
         self._http.auto_open = 0  # it must never dial by itself: "localhost" is the pod's
         self.usable = False
@@ -134,7 +134,7 @@ class _Tunnel:
         self._stream.close()
 
 
-class _Stream:
+class Stream:
     """What HTTP and TLS need of a socket, over the WebSocket's data channel.
 
     Each message begins with its channel's number; the first of a channel only repeats the port. complaint: what the

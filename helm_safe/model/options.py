@@ -55,10 +55,12 @@ _URL = text(
 )
 _LABELS = r"[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*(,[A-Za-z0-9][-A-Za-z0-9_./]*=[-A-Za-z0-9_.]*)*"
 _QUERY = text(r"(?s)\s*\S.*", "a query in the language of the provider")
+_STATE = text(
+    r"(?!\w+://[^/\s]*:[^/@\s]*@)(secret/[a-z0-9][-a-z0-9.]*(#[-\w.]+)?|env:\w+|auto|[a-z][\w+:]*:/[^\s]*)",
+    "secret/NAME#KEY, env:VARIABLE, auto (the release's own), or an address without a password",
+)
 _FILE = text(r"[^\x00-\x1f]+", "a path of a file")
 _WORDS = text(r"[^\x00-\x1f]{1,200}", "a name")
-
-_KNOWN_GOOD = "known-good-after"
 
 OPTIONS: dict[str, Option] = {
     option.key: option
@@ -82,6 +84,11 @@ OPTIONS: dict[str, Option] = {
         Option("gitops.sync", one_of("refuse", "suspend", "resume"), "refuse", "--gitops"),
         Option("gitops.namespace", text(_NAME, "a namespace"), "argocd"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
+        Option("state.database", _STATE, "", "--db"),
+        Option("state.redis", _STATE, "", "--redis"),
+        Option("state.kafka", _STATE, "", "--kafka"),
+        Option("state.registry", _STATE, "", "--registry"),
+        Option("state.timeout", span(1, 300), 20.0, unit="s"),
         Option("gates.success-rate", ANNOTATED["success-rate"], 0.99, "", "success-rate", "%"),
         Option("gates.p95", ANNOTATED["p95"], None, "", "p95", "s"),
         Option("gates.minimum-requests", ANNOTATED["minimum-requests"], 75, "", "minimum-requests"),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from helm_safe.core.objects import Gvk, Object, ObjectRef, gvk_of
 from helm_safe.model.changes import Change
 from helm_safe.model.neighbours import Driver, GitOwner, drivers, git_owners
+from helm_safe.model.photograph import State
 from helm_safe.model.queries import Unanswered
 from helm_safe.model.revisions import History
 from helm_safe.model.routes import Around
@@ -99,7 +100,7 @@ class Snapshot:
     routes of which those of other namespaces may not be listed. whole: kinds listed wherever a router looks for them.
     sharing: what the rules of all routes to the release say, as they will be after the rollback. plain: the workloads
     to which users come by Services that no route names, where no other can be staged; plain_permitted: what `permitted`
-    is then.
+    is then. state: what does not travel back, as far as it was read.
     """
 
     history: History
@@ -122,6 +123,7 @@ class Snapshot:
     sharing: tuple[Sharing, ...] = ()
     plain: Staging = field(default_factory=Staging)
     plain_permitted: Mapping[str, bool] = field(default_factory=dict)
+    state: State = field(default_factory=State)
 
     def by_ratio(self) -> Snapshot:
         """The same for a run that moves users by the ratio of ready pods."""

@@ -39,6 +39,7 @@ from helm_safe.rollback.discovery import (
     routed,
     sharing,
 )
+from helm_safe.rollback.state import state_of
 from helm_safe.rollback.warmup import check_variables, wanted_by
 
 # Other Secrets are read without the release records, each of which can weigh a megabyte.
@@ -120,6 +121,7 @@ def gather(world: World, history: History, change: Change, settings: Settings) -
         crooked=crooked(staging, around, history.release),
         whole=live.whole,
         sharing=sharing(change, around),
+        state=state_of(world.cluster, history, change.current, change.target, settings.resolved),
     )
 
 

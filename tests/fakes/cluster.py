@@ -320,6 +320,12 @@ class FakeCluster:
 
         yield ask
 
+    @contextmanager
+    def tunnel(self, namespace: str, pod: str, port: int) -> Iterator[tuple[str, int]]:
+        """To whatever listens on the same port of this machine."""
+        self._asked("tunnel", f"{pod}:{port}")
+        yield "127.0.0.1", port
+
     def now(self) -> datetime:
         return self.clock()
 
