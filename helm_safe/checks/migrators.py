@@ -15,10 +15,13 @@ from helm_safe.checks.doubles import (
     image_of,
     unchanged,
 )
-from helm_safe.checks.facts import Workload
+from helm_safe.checks.facts import Workload, workloads
+from helm_safe.checks.migrations import signs
+from helm_safe.checks.schemas import since_target
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object
-from helm_safe.core.workloads import all_containers, container_name, init_containers
+from helm_safe.core.workloads import all_containers, container_name, init_containers, pod_template
+from helm_safe.model.migration_tools import TOOLS, Boot
 from helm_safe.model.snapshot import Snapshot
 
 
@@ -90,14 +93,72 @@ MIGRATORS: tuple[Migrator, ...] = (
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
-    for workload in doubled_workloads(snapshot):
+    twins = {workload.ref for workload in doubled_workloads(snapshot)}
+    for workload in workloads(snapshot.change.target, long_running=True):
         for container in all_containers(workload.template):
-            sign = _sign(snapshot, workload, container)
-            if sign:
+            sign = sign_of(snapshot, workload, container)
+            refusal = _refusal(snapshot, workload, container, sign[0]) if sign else ""
+            if sign and refusal:
+                yield _refuses(snapshot, workload, container, sign, refusal)
+            elif sign and workload.ref in twins:
                 yield _finding(snapshot, workload, container, *sign)
 
 
-def _sign(snapshot: Snapshot, workload: Workload, container: Object) -> tuple[str, str] | None:
+_FAMILIES = {"Flask-Migrate": "Alembic", "Airflow or Superset": "Alembic", "Diesel or sqlx": "sqlx"}
+"""Commands that run another tool below."""
+
+
+def _refusal(snapshot: Snapshot, workload: Workload, container: Object, name: str) -> str:
+    """Why the old tool will not start the pod: the evidence that the database is ahead of it; "" without any."""
+    tool = _FAMILIES.get(name, name)
+    if not any(row.name == tool and row.boots is Boot.REFUSES for row in TOOLS):
+        return ""
+    database = snapshot.state.database
+    if database and any(ledger.tool == tool for ledger in database.ledgers):
+        ahead = next((each for each in since_target(snapshot) if each.ledger.tool == tool), None)
+        return f"L4: {ahead.ledger.table} stands at {ahead.ledger.head}" if ahead and ahead.certain else ""
+    ran = next((sign for sign in signs(snapshot) if "Succeeded" in sign.words), None)
+    if ran:
+        return f"L2: {ran.object}: {ran.words}"
+    now = pod_template(snapshot.change.current.objects.get(workload.ref, {}))
+    newer = [each for each in all_containers(now) if container_name(each) == container_name(container)]
+    if newer and image_of(newer[0]) != image_of(container) and command_of(newer[0]) == command_of(container):
+        return f"L2: the current pods run the same command from {image_of(newer[0])}"
+    return ""
+
+
+def _refuses(
+    snapshot: Snapshot, workload: Workload, container: Object, sign: tuple[str, str], evidence: str
+) -> Finding:
+    tool, why = sign
+    row = next(each for each in TOOLS if each.name == _FAMILIES.get(tool, tool))
+    ahead = next((each for each in since_target(snapshot) if each.ledger.tool == row.name), None)
+    undo = ahead.undo if ahead else row.undo.format(target="REVISION-OF-THE-OLD-CODE", count=1, app="APP")
+    number = snapshot.change.target.number
+    said = ahead.boot_words if ahead else row.says.replace("{version}", "…")
+    return Finding(
+        CHECK.id,
+        ERROR if evidence.startswith("L4") or "Succeeded" in evidence else WARNING,
+        f"Pods of {workload.ref} will not start with revision {number}: container {container_name(container)}"
+        f" runs {tool},"
+        f" which does not know the newer migrations and ends with `{said}`.",
+        object=str(workload.ref),
+        field=f"spec.template.spec.containers[{container_name(container)}]",
+        evidence=(f"sign: {why}", evidence),
+        remediation=f"Roll forward; or bridge: first, with the image of the newer revision, {undo}",
+    )
+
+
+def _concerns(snapshot: Snapshot) -> bool:
+    """Whether pods are doubled, or a migration tool is among the target's containers."""
+    return doubled(snapshot) or any(
+        sign_of(snapshot, workload, container)
+        for workload in workloads(snapshot.change.target, long_running=True)
+        for container in all_containers(workload.template)
+    )
+
+
+def sign_of(snapshot: Snapshot, workload: Workload, container: Object) -> tuple[str, str] | None:
     """The tool and what gives it away."""
     command, image, name = command_of(container), image_of(container), container_name(container)
     settings = environment(snapshot, workload, container)
@@ -139,10 +200,10 @@ CHECK = Check(
     "DB-BOOT-001",
     "Pods migrate when they start",
     ERROR,
-    "A container of a workload that would be doubled runs a migration tool at every start. On a schema from the future"
-    " most tools refuse to start the pod, some undo what they do not know.",
+    "A container runs a migration tool at every start. On a schema from the future Alembic, golang-migrate, Knex and"
+    " others refuse to start the pod; in a workload that would be doubled, any tool lets old migrations loose.",
     "Switch the migration off in the target, or accept it knowing what the tool does with a newer schema.",
     _run,
     needs=(CONFIG_MAP,),
-    when=doubled,
+    when=_concerns,
 )

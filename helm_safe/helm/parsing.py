@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from helm_safe.core.annotations import PREFIX
 from helm_safe.core.objects import Object, ObjectRef, dig, flatten_lists, gvk_of, mapping, name_of, sequence
 from helm_safe.core.yamlio import YamlError, load_all
 from helm_safe.helm.payload import UndecodableError
@@ -64,6 +65,7 @@ class Parser:
             values_hash=digest(body.get("config") or {}),
             crds=crds(sequence(body, "chart", "files")),
             record=record,
+            marks=marks(mapping(metadata, "annotations")),
         )
 
     def _hook(self, body: Mapping[str, Any]) -> Hook:
@@ -192,3 +194,8 @@ def _bytes(data: object) -> bytes:
         return base64.b64decode(data) if isinstance(data, str) else b""
     except binascii.Error:
         return text(data).encode()
+
+
+def marks(annotations: Mapping[str, Any]) -> dict[str, str]:
+    """What Chart.yaml says to us: its annotations with our prefix."""
+    return {str(key): str(value) for key, value in annotations.items() if str(key).startswith(PREFIX)}

@@ -67,7 +67,8 @@ TOOLS: tuple[Tool, ...] = (
     ),
     Tool(
         "Liquibase", "databasechangelog",
-        _columns("id author filename dateexecuted orderexecuted exectype description"), "id", "orderexecuted", "dateexecuted", "description", "description",
+        _columns("id author filename dateexecuted orderexecuted exectype description"), "id",
+        "orderexecuted", "dateexecuted", "description", "description",
         says="extra rows are ignored; an edited changeset ends with `Validation Failed`",
         undo="liquibase rollback-count {count}   # with the changelog of the newer revision", tried=True,
     ),

@@ -45,6 +45,7 @@ class Advice(str, Enum):
     BRIDGE = "bridge"
     ROLL_FORWARD = "roll forward"
     HOLD = "hold"
+    BLOCKED = "blocked"
 
 
 def judged_share(args: Mapping[str, Any]) -> float:
@@ -134,7 +135,9 @@ class Plan:
     lost: what will not come back, a sentence each. settings: the durations and flags that `resume` needs again; below
     `options` every option of the table with its source. undo: what puts everything back when the run stops before
     COMMIT. hold: what sends users to the backend that has proved itself when it stops after. traffic: the routes that
-    move, None where none does. notes: how workloads and routes are treated, a sentence each.
+    move, None where none does. notes: how workloads and routes are treated, a sentence each. verdict: the rule behind
+    the advice; way: what to do, in order, where the advice is another than to roll back; unless: what would change it;
+    bridge: the Job that undoes migrations, to review.
     """
 
     namespace: str
@@ -152,6 +155,10 @@ class Plan:
     hold: tuple[Step, ...] = ()
     traffic: Traffic | None = None
     notes: tuple[str, ...] = ()
+    verdict: str = ""
+    way: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    bridge: dict[str, Any] | None = None
 
     def step(self, step_id: str) -> Step | None:
         return next((each for each in (*self.steps, *self.undo, *self.hold) if each.id == step_id), None)
@@ -179,6 +186,10 @@ class Plan:
             "hold": [step.to_json() for step in self.hold],
             "traffic": self.traffic.to_json() if self.traffic else None,
             "notes": list(self.notes),
+            "verdict": self.verdict,
+            "way": list(self.way),
+            "unless": list(self.unless),
+            "bridge": self.bridge,
         }
 
     @classmethod
@@ -200,4 +211,8 @@ class Plan:
             hold=tuple(Step.from_json(step) for step in body["hold"]),
             traffic=Traffic.from_json(body["traffic"]) if body["traffic"] else None,
             notes=tuple(body["notes"]),
+            verdict=body.get("verdict", ""),
+            way=tuple(body.get("way", ())),
+            unless=tuple(body.get("unless", ())),
+            bridge=body.get("bridge"),
         )

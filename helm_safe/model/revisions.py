@@ -61,6 +61,7 @@ class Revision:
     objects: the manifest parsed, `List`s unpacked, namespace filled in for namespaced kinds; keys are unique.
     rollback_of: the revision this one copied, None when it is no rollback. values_hash: sha256 of the user's values.
     crds: the names of the files below the chart's crds/ with the sha256 of each. record: name of its storage object.
+    marks: the annotations of its Chart.yaml that are meant for helm-safe.
     """
 
     number: int
@@ -78,6 +79,7 @@ class Revision:
     values_hash: str = ""
     crds: dict[str, str] = field(default_factory=dict)
     record: str = ""
+    marks: dict[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> str:

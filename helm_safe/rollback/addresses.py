@@ -70,7 +70,7 @@ class Addresses:
 
     def _imported(self, container: Object) -> dict[str, str]:
         """The variables that a container takes from whole ConfigMaps and Secrets."""
-        found = {}
+        found: dict[str, str] = {}
         for source in sequence(container, "envFrom"):
             for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
                 name, prefix = dig(source, field, "name"), str(dig(source, "prefix") or "")

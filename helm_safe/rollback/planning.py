@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from helm_safe.checks.bridge import bridge_of, undo_of
 from helm_safe.core.findings import Finding, Status
 from helm_safe.core.objects import ObjectRef, dig
 from helm_safe.core.workloads import pod_template
@@ -13,6 +14,7 @@ from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import autoscaler_of, count_before, reads_changed, serving
+from helm_safe.model.verdict import judge
 from helm_safe.rollback import by_partition, by_ratio, following, gitops, guarding
 from helm_safe.rollback.discovery import route_kinds
 from helm_safe.rollback.gate import ACCEPTED
@@ -32,9 +34,6 @@ from helm_safe.rollback.strategy import (
     verify_shares,
 )
 
-# Findings after which a rollback cannot work, however brave the user: going forward is the way out.
-FORWARD = {"API-REM-001", "PVC-SHR-001", "STS-IMM-001"}
-
 
 def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding]) -> Plan:
     """The whole course of a rollback by that strategy."""
@@ -42,7 +41,13 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
     change, release = snapshot.change, snapshot.history.release
     moved = traffic(strategy, scene)
     verify_shares(moved, scene.settings)
-    advice, reasons = _advice(findings)
+    verdict = judge(
+        findings,
+        release=release.name,
+        current=change.current.number,
+        target=change.target.number,
+        undo=undo_of(snapshot),
+    )
     return Plan(
         namespace=release.namespace,
         release=release.name,
@@ -51,8 +56,12 @@ def build_plan(scene: Scene, strategy: str, why: str, findings: Sequence[Finding
         strategy=strategy,
         why=why,
         steps=tuple(_steps(strategy, scene)),
-        advice=advice,
-        reasons=reasons,
+        advice=verdict.advice,
+        reasons=verdict.reasons,
+        verdict=verdict.why,
+        way=verdict.way,
+        unless=verdict.unless,
+        bridge=bridge_of(snapshot) if verdict.advice is Advice.BRIDGE else None,
         lost=tuple(_lost(snapshot)),
         settings=_to_remember(strategy, scene, findings),
         undo=(*undo(strategy, scene), *gitops.undo(snapshot), *guarding.undo(scene, strategy)),
@@ -187,16 +196,6 @@ def configuration_only(snapshot: Snapshot) -> list[ObjectRef]:
         and pod_template(change.current.objects[ref]) == pod_template(change.target.objects[ref])
         and reads_changed(change, ref)
     ]
-
-
-def _advice(findings: Sequence[Finding]) -> tuple[Advice, tuple[str, ...]]:
-    blocking = [finding for finding in findings if finding.blocks]
-    forward = [finding for finding in blocking if finding.check in FORWARD]
-    if forward:
-        return Advice.ROLL_FORWARD, tuple(finding.message for finding in forward)
-    if blocking:
-        return Advice.HOLD, tuple(finding.message for finding in blocking)
-    return Advice.ROLL_BACK, ()
 
 
 def _lost(snapshot: Snapshot) -> Iterator[str]:

@@ -126,8 +126,10 @@ def refuse_if_blocked(prepared: Prepared) -> None:
     if not blocking and prepared.plan.advice in (Advice.ROLL_BACK, Advice.BRIDGE):
         return
     ids = ", ".join(dict.fromkeys(finding.check for finding in blocking))
+    advice = prepared.plan.advice
+    instead = "" if advice in (Advice.BLOCKED, Advice.ROLL_BACK) else f" (advice: {advice.value})"
     raise Blocked(
-        f"the rollback of {prepared.history.release} to revision {prepared.plan.target} is blocked by {ids}; "
+        f"the rollback of {prepared.history.release} to revision {prepared.plan.target} is blocked by {ids}{instead}; "
         "the release is untouched",
         'Mend what the findings name, or let one through with --accept ID="reason".',
     )
