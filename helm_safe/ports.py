@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
+from helm_safe.model.asking import PodRequest as PodRequest
+from helm_safe.model.asking import Proxied as Proxied
 from helm_safe.model.events import Event
 from helm_safe.model.records import Approval, Record
 from helm_safe.model.revisions import History, Release
@@ -65,32 +66,6 @@ class Following(AbstractContextManager["Following"], Protocol):
 
 PatchType = Literal["merge", "json", "strategic", "apply"]
 ProxiedKind = Literal["pods", "services"]
-
-
-class PodRequest(NamedTuple):
-    """What a pod is asked, by itself or by its Service.
-
-    path: with its query, e.g. "/health?full=1". limit: bytes of the answer's body that are read at most.
-    """
-
-    path: str
-    method: str = "GET"
-    headers: Mapping[str, str] = MappingProxyType({})
-    body: bytes = b""
-    limit: int = 65536
-
-
-class Proxied(NamedTuple):
-    """What a pod answered through the API server. status 0: nothing answered, and `body` says why.
-
-    headers: names in lower case. body: its first bytes, up to the limit asked for. seconds: from asking to the last
-    byte, the way through the API server included.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    seconds: float
 
 
 Ask = Callable[[PodRequest], Proxied]

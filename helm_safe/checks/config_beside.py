@@ -27,9 +27,32 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
             if (ref.group, ref.kind) in (CONFIG_MAP, SECRET) and ref not in ours and not _is_fixed(used.name):
                 users.setdefault(ref, []).append(f"{workload.ref}: {used.where}")
     for ref, where in users.items():
-        live = snapshot.live_for(ref)
-        if live is not None:
+        live, photographed = snapshot.live_for(ref), _photographed(snapshot, ref)
+        if photographed is not None:
+            yield from () if photographed else _changed(snapshot, ref, where)
+        elif live is not None:
             yield _finding(snapshot, ref, live, where)
+
+
+def _photographed(snapshot: Snapshot, ref: ObjectRef) -> bool | None:
+    """Whether it is as it was when the target ran; None without a snapshot that has it."""
+    then, now = snapshot.state.then, snapshot.state.now
+    name = f"{ref.kind}/{ref.name}"
+    if then is None or now is None or name not in then.config or name not in now.config:
+        return None
+    return then.config[name] == now.config[name]
+
+
+def _changed(snapshot: Snapshot, ref: ObjectRef, where: list[str]) -> Iterator[Finding]:
+    number = snapshot.change.target.number
+    yield Finding(
+        CHECK.id,
+        WARNING,
+        f"{ref}, which pods of revision {number} read, is not the release's and was changed since that revision ran.",
+        object=str(ref),
+        evidence=(*dict.fromkeys(where), "its hash in the snapshot of that revision is another"),
+        remediation="See what was changed, and put back what the old pods need first.",
+    )
 
 
 def _is_fixed(name: str) -> bool:

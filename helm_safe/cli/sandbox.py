@@ -47,6 +47,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inside", action="store_true", help="exec: in the sandbox's own network")
     parser.add_argument("--helm", choices=("3", "4"), default="4", help="demo: which helm")
     parser.add_argument("--router", choices=ROUTERS, default=ROUTERS[0], help="demo: how users come to the release")
+    parser.add_argument("--story", choices=("incident", "migration"), default="incident", help="demo: which story")
     parser.add_argument("--keep", action="store_true", help="demo: leave the sandbox up")
     options.add_output(parser)
 
@@ -203,9 +204,9 @@ def _purge(args: argparse.Namespace) -> int:  # noqa: ARG001 - the same form as 
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from helm_safe.cli import demo
+    from helm_safe.cli import demo, story
 
-    return demo.run(args)
+    return story.run(args) if args.story == "migration" else demo.run(args)
 
 
 def _write(args: argparse.Namespace, body: Any) -> None:

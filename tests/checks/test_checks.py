@@ -30,6 +30,9 @@ HELPERS = {
     "catalogue",
     "doubles",
     "amounts",
+    "schemas",
+    "statements",
+    "bridge",
 }
 
 

@@ -1,0 +1,1 @@
+"""The migrations of the demo's database, run by the real Alembic."""
