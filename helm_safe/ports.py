@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Literal, NamedTuple, Protocol
 
 from helm_safe.core.objects import Object, ObjectRef
-from helm_safe.model.asking import PodRequest as PodRequest
-from helm_safe.model.asking import Proxied as Proxied
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.events import Event
 from helm_safe.model.records import Approval, Record
 from helm_safe.model.revisions import History, Release

@@ -18,9 +18,10 @@ from helm_safe.kube.config import connection
 from helm_safe.kube.following import SECONDS, KubeFollowing, Watch
 from helm_safe.kube.paths import segment, target
 from helm_safe.kube.workers import parallel
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import ClusterError, Conflict, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
-from helm_safe.ports import Ask, Check, Keep, Listing, PatchType, PodRequest, Proxied, ProxiedKind, whole
+from helm_safe.ports import Ask, Check, Keep, Listing, PatchType, ProxiedKind, whole
 
 PAGE = 500
 LONG_LINES = 8

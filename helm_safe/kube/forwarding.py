@@ -12,8 +12,9 @@ import urllib3
 from helm_safe.kube.answers import Call, refusal, shown
 from helm_safe.kube.client import Client
 from helm_safe.kube.paths import segment
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import Invalid
-from helm_safe.ports import PodRequest, Proxied, ProxiedKind
+from helm_safe.ports import ProxiedKind
 
 TIMEOUT = 15.0
 """Seconds of silence after which a pod gave no answer."""

@@ -23,8 +23,9 @@ from helm_safe.kube.answers import Call, shown
 from helm_safe.kube.client import Client
 from helm_safe.kube.forwarding import TIMEOUT, checked_path
 from helm_safe.kube.paths import segment
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import ClusterError
-from helm_safe.ports import Ask, PodRequest, Proxied
+from helm_safe.ports import Ask
 
 if TYPE_CHECKING:
     from websocket import WebSocket

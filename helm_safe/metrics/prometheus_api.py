@@ -16,9 +16,10 @@ from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER, login
 from helm_safe.metrics.http import MAX_BODY, Form, Http, shown
 from helm_safe.metrics.readings import Pair, readings
 from helm_safe.metrics.skew import Fetch
+from helm_safe.model.asking import PodRequest
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
-from helm_safe.ports import Clock, Cluster, PodRequest
+from helm_safe.ports import Clock, Cluster
 
 LIMITS = (
     ("partial_response", "false"),  # Thanos: an error instead of what some of its stores know

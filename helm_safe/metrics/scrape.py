@@ -17,10 +17,11 @@ from helm_safe.metrics.dialect import Dialect
 from helm_safe.metrics.exposition import Point, points
 from helm_safe.metrics.http import MAX_BODY
 from helm_safe.metrics.places import Memory, Places
+from helm_safe.model.asking import PodRequest
 from helm_safe.model.errors import ClusterError, Forbidden
 from helm_safe.model.resources import PODS
 from helm_safe.model.traffic import Backend, NoData, Sample
-from helm_safe.ports import Clock, Cluster, PodRequest
+from helm_safe.ports import Clock, Cluster
 
 MAX_PODS = 20
 KEPT = 10.0

@@ -16,12 +16,13 @@ from math import ceil, inf
 
 from helm_safe.core.objects import Object, name_of, namespace_of
 from helm_safe.core.printable import printable
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import ClusterError, Forbidden, Invalid
 from helm_safe.model.machine import Verdict
 from helm_safe.model.policy import Resolved
 from helm_safe.model.targets import PATH_ANNOTATION, Target, sidecar_of, target_of
 from helm_safe.model.warming import WarmUp, filled, quantile, settled
-from helm_safe.ports import Ask, Clock, Cluster, PodRequest, Proxied
+from helm_safe.ports import Ask, Clock, Cluster
 
 BUDGET = 100.0
 """Requests per second over all pods; kubectl allows itself 50, with bursts of 300."""

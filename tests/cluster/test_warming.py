@@ -11,9 +11,9 @@ import pytest
 from helm_safe.core.objects import Object, dig
 from helm_safe.journal.clock import SystemClock
 from helm_safe.kube.cluster import KubeCluster
+from helm_safe.model.asking import PodRequest
 from helm_safe.model.machine import Verdict
 from helm_safe.model.resources import PODS
-from helm_safe.ports import PodRequest
 from helm_safe.rollback.warmup import BUDGET, WarmUp, warm_up
 from helm_safe.sandbox.cluster import Sandbox
 

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import pytest
 
 from helm_safe.core.objects import Object, dig
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import Invalid, Missing
 from helm_safe.model.resources import PODS
-from helm_safe.ports import Ask, Cluster, PodRequest, Proxied
+from helm_safe.ports import Ask, Cluster
 from tests.contract.real import real_cluster
 from tests.fakes.cluster import FakeCluster
 

@@ -18,10 +18,11 @@ from helm_safe.core import selectors
 from helm_safe.core.objects import Gvk, Object, ObjectRef, dig, gvk_of, mapping, name_of, namespace_of, sequence
 from helm_safe.kube import forwarding
 from helm_safe.kube.settle import precondition
+from helm_safe.model.asking import PodRequest, Proxied
 from helm_safe.model.errors import ClusterError, Conflict, Forbidden, Invalid, Missing
 from helm_safe.model.snapshot import DryRun, Resource, Served
 from helm_safe.model.times import parse_time
-from helm_safe.ports import Ask, Check, Cluster, Keep, Listing, PatchType, PodRequest, Proxied, ProxiedKind, whole
+from helm_safe.ports import Ask, Check, Cluster, Keep, Listing, PatchType, ProxiedKind, whole
 from tests.fakes import fencing, merging, rules
 from tests.fakes.following import FakeFollowing
 from tests.fakes.rules import Key

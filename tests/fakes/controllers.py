@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from helm_safe.core.objects import Object, dig, labels_of, mapping, name_of, namespace_of, selects, sequence
+from helm_safe.model.asking import Proxied
 from helm_safe.model.errors import Missing
-from helm_safe.ports import Proxied
 from tests.fakes.cluster import FakeCluster
 
 SERVICE_NAME = "kubernetes.io/service-name"

@@ -20,8 +20,8 @@ from helm_safe.kube.client import Client
 from helm_safe.kube.cluster import KubeCluster
 from helm_safe.kube.config import Connection
 from helm_safe.kube.credentials import Credentials
+from helm_safe.model.asking import PodRequest
 from helm_safe.model.errors import Forbidden, Unreachable
-from helm_safe.ports import PodRequest
 from helm_safe.sandbox.agent import channels
 from tests.fakes.webserver import Handler, listening
 

@@ -16,10 +16,10 @@ from helm_safe.metrics.dialects.traefik import TRAEFIK
 from helm_safe.metrics.places import FORGETS, Memory, Places
 from helm_safe.metrics.prometheus import PrometheusMetrics
 from helm_safe.metrics.scrape import ScrapeMetrics
+from helm_safe.model.asking import Proxied
 from helm_safe.model.errors import UsageError
 from helm_safe.model.snapshot import Resource
 from helm_safe.model.traffic import Backend, NoData, Sample, window
-from helm_safe.ports import Proxied
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.prometheus import Server, serving
 from tests.fakes.runs import FakeClock

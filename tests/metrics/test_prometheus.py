@@ -13,9 +13,9 @@ import pytest
 from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER
 from helm_safe.metrics.prometheus import PrometheusMetrics, query_for
 from helm_safe.metrics.prometheus_api import Served, served
+from helm_safe.model.asking import Proxied
 from helm_safe.model.errors import Forbidden, Missing, Unreachable, UsageError
 from helm_safe.model.traffic import Backend, NoData, Refused, Sample, window
-from helm_safe.ports import Proxied
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.prometheus import Server, form_of, serving
 from tests.fakes.runs import FakeClock

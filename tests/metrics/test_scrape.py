@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from helm_safe.core.objects import Object
 from helm_safe.metrics.exposition import points
 from helm_safe.metrics.scrape import ANYWHERE, ScrapeMetrics, Where
+from helm_safe.model.asking import Proxied
 from helm_safe.model.errors import Forbidden
 from helm_safe.model.traffic import Backend, NoData, Sample, window
-from helm_safe.ports import Proxied
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
 

@@ -12,10 +12,10 @@ import pytest
 
 from helm_safe.core.objects import Object, name_of
 from helm_safe.journal.clock import SystemClock
+from helm_safe.model.asking import Proxied
 from helm_safe.model.errors import Forbidden
 from helm_safe.model.machine import Verdict
 from helm_safe.model.targets import PATH_ANNOTATION, Target, sidecar_of, target_of
-from helm_safe.ports import Proxied
 from helm_safe.rollback.warmup import BUDGET, Warmed, WarmUp, warm_up
 from tests.fakes.cluster import FakeCluster, Fault
 from tests.fakes.runs import FakeClock
