@@ -8,7 +8,17 @@ from typing import Any
 
 from helm_safe.core.objects import Object
 from helm_safe.model.migrated import Applied, Ledger
-from helm_safe.model.photograph import DatabaseState, Photograph, State
+from helm_safe.model.photograph import (
+    DatabaseState,
+    Family,
+    Group,
+    KafkaState,
+    Photograph,
+    RedisState,
+    State,
+    Subject,
+    Topic,
+)
 from helm_safe.model.revisions import RevisionStatus
 from helm_safe.model.schema import Column, Schema, Table
 from helm_safe.model.snapshot import Snapshot
@@ -264,3 +274,58 @@ def old_pods_that_find_nothing_new() -> Snapshot:
 @quiet("DB-BOOT-001")
 def old_pods_with_a_tolerant_tool() -> Snapshot:
     return booting("goose up", Applied("0002"), tool="goose", table="goose_db_version")
+
+
+def redis(*kinds: str, form: str = "JSON", expiring: int = 100, whole: bool = True) -> Photograph:
+    family = Family(kinds, (form,), expiring, 10)
+    return Photograph(NOW, 1, "", redis=RedisState("redis 7", 10, 10, whole, {"session:*": family}))
+
+
+@fires("CACHE-002", severity="error", object="session:*", says="old commands end with WRONGTYPE")
+def keys_of_another_type() -> Snapshot:
+    return then_and_now(redis("string"), redis("hash/listpack"))
+
+
+@fires("CACHE-002", says="hold pickle now, which held JSON")
+def keys_of_another_format() -> Snapshot:
+    return then_and_now(redis("string"), redis("string", form="pickle"))
+
+
+@fires("CACHE-002", severity="warning", says="do not expire any more")
+def keys_that_stay() -> Snapshot:
+    return then_and_now(redis("string"), redis("string", expiring=0))
+
+
+@quiet("CACHE-002")
+def keys_as_they_were() -> Snapshot:
+    return then_and_now(redis("hash/listpack"), redis("hash/hashtable"))
+
+
+def kafka(version: int = 6, end: int = 10, mode: str = "BACKWARD", partitions: int = 3, lag: int = 0) -> Photograph:
+    topics, groups = {"orders": Topic(partitions, end)}, {"billing": Group("Stable", "range", lag, ("orders",))}
+    return Photograph(NOW, 1, "", kafka=KafkaState(topics, groups, {"orders-value": Subject(version, "AVRO", mode)}))
+
+
+@fires("KAFKA-001", severity="error", object="orders-value", says="was 6 and is 7 now (AVRO); 90 messages came since")
+def messages_of_a_newer_schema() -> Snapshot:
+    return then_and_now(kafka(), kafka(7, 100))
+
+
+@fires("KAFKA-001", severity="warning", says="BACKWARD does not protect old readers")
+def a_newer_schema_that_nobody_wrote_with() -> Snapshot:
+    return then_and_now(kafka(), kafka(7))
+
+
+@quiet("KAFKA-001", "KAFKA-002", "KAFKA-005")
+def a_newer_schema_that_old_readers_can_read() -> Snapshot:
+    return then_and_now(kafka(mode="FULL"), kafka(7, 100, mode="FULL"))
+
+
+@fires("KAFKA-002", severity="warning", object="orders", says="has 6 partitions, it had 3")
+def more_partitions() -> Snapshot:
+    return then_and_now(kafka(), kafka(partitions=6))
+
+
+@fires("KAFKA-005", severity="warning", object="billing", says="has 40 messages to read")
+def messages_that_wait() -> Snapshot:
+    return then_and_now(kafka(), kafka(lag=40))
