@@ -14,6 +14,8 @@ blocks the rollback; `--accept ID="reason"` lets it through and is written into 
 one: a finding may be milder where the evidence is. What could not be looked at is reported as `unverified`, never as
 ok.
 
+Each has a page with an example of its input and of what it says, which a test runs.
+
 This page is generated: `python -m helm_safe.checks.catalogue > docs/checks.md`.
 
 | id | severity | title | can be accepted | reads |
@@ -24,17 +26,13 @@ This page is generated: `python -m helm_safe.checks.catalogue > docs/checks.md`.
 def markdown() -> str:
     """The whole page."""
     checks = all_checks()
-    return _HEAD + "".join(map(_row, checks)) + "".join(map(_section, checks))
+    return _HEAD + "".join(map(_row, checks))
 
 
 def _row(check: Check) -> str:
     reads = ", ".join(sorted({kind for _, kind in check.needs})) or "release records"
     accepted = "yes" if check.waivable else "no"
-    return f"| [{check.id}](#{check.id.lower()}) | {check.severity.value} | {check.title} | {accepted} | {reads} |\n"
-
-
-def _section(check: Check) -> str:
-    return f"\n## {check.id}\n\n**{check.title}.** {check.summary}\n\n*What to do:* {check.remedy}\n"
+    return f"| [{check.id}](checks/{check.id}.md) | {check.severity.value} | {check.title} | {accepted} | {reads} |\n"
 
 
 if __name__ == "__main__":
