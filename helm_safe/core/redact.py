@@ -81,7 +81,7 @@ def redact(text: str, literals: Mapping[str, str] | None = None) -> str:
     `literals` maps known secret values to the names shown in their place; they are found as they are, in base64 and
     URL-encoded. Applying it twice changes nothing more.
     """
-    for value, name in _forms(literals or {}):
+    for value, name in spellings(literals or {}):
         text = text.replace(value, f"***{name}***")
     if "PRIVATE KEY" in text:
         text = _compiled(_PRIVATE_KEY).sub("***PRIVATE KEY***", text)
@@ -133,7 +133,7 @@ def _texts(value: Any) -> Iterable[str]:
     return [] if value is None else [str(value)]
 
 
-def _forms(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def spellings(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Every spelling of every literal, longest first, so that no value is left half masked by a shorter one."""
     forms = {}
     for value, name in literals.items():
