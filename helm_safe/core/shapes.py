@@ -109,7 +109,7 @@ RULES = (
         rf"(?i)({KEYWORD}\\?[\"']?\s{{0,8}}(?:=>|:=|%3d|:(?!=)|=(?!>))\s{{0,8}}){KEPT}{_QUOTED}",
         r"\1***",
     ),
-    Rule(("pass", "secret", "token"), rf"(?i)(\b(?:password|passphrase|secret|token) )({KEPT}'[^'\n]+'|\"[^\"\n]+\")", r"\1***"),
+    Rule(("pass",), rf"(?i)(\b(?:password|passphrase) )({KEPT}'[^'\n]+'|\"[^\"\n]+\")", r"\1***"),
     Rule(("uid=",), rf"(?i)\b(uid=){KEPT}[^\s,;&}}\"']+", r"\1***"),
     # Rows of users, which databases quote.
     Rule(("key (",), r"Key \([^)]{0,200}\)=(?! ?\*\*\*) ?\([^\n]*?(?:\)(?= (?:already|is|conflicts|would))|$)", "***ROW***"),

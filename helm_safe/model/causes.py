@@ -34,7 +34,7 @@ class Cause(NamedTuple):
     vague: bool = False
 
 
-_CODE = frozenset({"image", "command", "env", "config", "secret", "reference", "mount", "security", "lifecycle"})
+_CODE = frozenset({"image", "command", "env", "config", "secret", "reference", "mount", "security", "lifecycle", "template"})
 _IMAGE = frozenset({"image"})
 ADDRESS = r"(?i)host|url|uri|dsn|addr|endpoint|broker|server|port|conn"
 CREDENTIAL = r"(?i)pass|pwd|secret|token|key|cred|user|dsn|url|uri|conn"
@@ -55,7 +55,7 @@ _ROWS = (
     Cause("missing-object", Kin.RELEASE, 9, "{} is not there", named=True, explains=_set("reference", "env", "mount", "object", "config", "secret", "account", "claim", "image")),
     Cause("missing-key", Kin.RELEASE, 9, "{} is not there", named=True, explains=_set("reference", "env", "mount", "object", "config", "secret")),
     Cause("quota", Kin.PLATFORM, 9, "the quota {} has no room for the pods", _set("resources", "quota"), _set("replicas", "strategy")),
-    Cause("denied", Kin.RELEASE, 9, "the cluster's policy refuses the pods: {}", _set("security"), _CODE | _set("template", "resources", "account", "ports", "scheduling")),
+    Cause("denied", Kin.RELEASE, 9, "the cluster's policy refuses the pods: {}", _set("security"), _CODE | _set("resources", "account", "ports", "scheduling")),
     Cause("webhook-down", Kin.PLATFORM, 9, "the admission webhook {} does not answer, so that no pod can be made"),
     Cause("no-room", Kin.PLATFORM, 7, "no node takes the pods{}", _set("resources", "scheduling"), _set("replicas", "mount")),
     Cause("volume", Kin.PLATFORM, 8, "a volume cannot be mounted{}", _set("mount", "claim")),
@@ -75,7 +75,7 @@ _ROWS = (
     Cause("probe-kills", Kin.RELEASE, 6.5, "a {} probe kills containers that run", _set("probes", "ports"), _CODE | _set("resources")),
     Cause("probe", Kin.RELEASE, 5, "the {} probe does not pass although the container runs", _set("probes", "ports"), _CODE),
     Cause("ends", Kin.RELEASE, 5, "the program ends by itself without an error, where it is meant to stay", _set("command"), _CODE),
-    Cause("killed", Kin.RELEASE, 6, "a container is killed from outside (exit 137), most likely for memory", _set("resources"), _CODE),
+    Cause("killed", Kin.RELEASE, 6, "a container is killed from outside (exit 137), as for memory", _set("resources"), _CODE),
     # What it depends on.
     Cause("credentials", Kin.DEPENDENCY, 8, "the credentials are refused{}", _set("secret", "reference"), _set("env", "config"), places=CREDENTIAL),
     Cause("database-rights", Kin.DEPENDENCY, 8, "the database user lacks rights{}", _set("secret", "hook"), _set("env", "reference"), places=CREDENTIAL),

@@ -13,8 +13,8 @@ from helm_safe.report.console import line, table
 _COLOURS = {"roll back": "green", "hold": "yellow", "roll forward": "yellow"}
 _ADVICE = {
     "roll back": "a rollback helps",
-    "hold": "hold: neither rolling back nor forward mends it",
-    "roll forward": "roll forward: going back does not help",
+    "hold": "hold, neither revision mends it",
+    "roll forward": "roll forward, going back does not help",
 }
 SHOWN = 12
 """Pods and differences that a terminal is told."""
