@@ -34,7 +34,9 @@ class Cause(NamedTuple):
     vague: bool = False
 
 
-_CODE = frozenset({"image", "command", "env", "config", "secret", "reference", "mount", "security", "lifecycle", "template"})
+_CODE = frozenset(
+    {"image", "command", "env", "config", "secret", "reference", "mount", "security", "lifecycle", "template"}
+)
 _IMAGE = frozenset({"image"})
 ADDRESS = r"(?i)host|url|uri|dsn|addr|endpoint|broker|server|port|conn"
 CREDENTIAL = r"(?i)pass|pwd|secret|token|key|cred|user|dsn|url|uri|conn"

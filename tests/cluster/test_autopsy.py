@@ -56,7 +56,12 @@ def migration(**annotations: str) -> Object:
     }
 
 
-QUOTA = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": {"limits.memory": "1Gi"}}}
+QUOTA = {
+    "apiVersion": "v1",
+    "kind": "ResourceQuota",
+    "metadata": {"name": "small"},
+    "spec": {"hard": {"limits.memory": "1Gi"}},
+}
 LIMITS = {"resources": {"limits": {"memory": "4Gi"}}}
 NEEDS = {"env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "payment", "key": "key"}}}]}
 
@@ -83,10 +88,14 @@ CASES = {
         "roll back",
         says="limits.memory: 256Mi → 64Mi",
     ),
-    "missing Secret": Case(GOOD, (deployment("2-good", **NEEDS),), "missing-object", "roll back", says="Secret/payment"),
+    "missing Secret": Case(
+        GOOD, (deployment("2-good", **NEEDS),), "missing-object", "roll back", says="Secret/payment"
+    ),
     "wrong image": Case(GOOD, (deployment("2-missing"),), "image-missing", "roll back", says="sandbox/shop:2-missing"),
     "bad probe": Case((deployment(**probe(8080)),), (deployment(**probe(9999)),), "probe", "roll back", says="9999"),
-    "quota": Case((deployment(**SMALL),), (deployment(**LIMITS),), "quota", "roll back", (QUOTA,), "limits.memory: 256Mi → 4Gi"),
+    "quota": Case(
+        (deployment(**SMALL),), (deployment(**LIMITS),), "quota", "roll back", (QUOTA,), "limits.memory: 256Mi → 4Gi"
+    ),
     "quota of others": Case(
         (deployment(**SMALL),),
         (deployment("2-good", **SMALL),),
@@ -94,7 +103,9 @@ CASES = {
         "hold",
         ({**QUOTA, "spec": {"hard": {"limits.memory": "1Mi"}}},),
     ),
-    "failing hook": Case(GOOD, (*GOOD, migration(role="crash", exit_code="3")), "hook", "roll back", says="Job/migrate"),
+    "failing hook": Case(
+        GOOD, (*GOOD, migration(role="crash", exit_code="3")), "hook", "roll back", says="Job/migrate"
+    ),
     "config key missing": Case(
         GOOD,
         (deployment("2-crash-1", {"log-line": "KeyError: 'PAYMENT_URL'"}),),
@@ -137,7 +148,9 @@ class Shop:
         self.stage.helm("upgrade", "--install", APP, self.chart, "-f", values, fails=True)
 
     def autopsy(self, *words: str) -> Any:
-        done = self.stage.safe("autopsy", APP, "--output-dir", str(self.folder / "out"), "-o", "json", *words, fails=True)
+        done = self.stage.safe(
+            "autopsy", APP, "--output-dir", str(self.folder / "out"), "-o", "json", *words, fails=True
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
