@@ -194,8 +194,7 @@ def how_it_ended(status: Mapping[str, Any]) -> str:
 
 
 def _statuses(pod: Object) -> list[Mapping[str, Any]]:
-    status = pod.get("status") or {}
-    found = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    found = [*sequence(pod, "status", "initContainerStatuses"), *sequence(pod, "status", "containerStatuses")]
     return [each for each in found if isinstance(each, dict)]
 
 

@@ -25,6 +25,9 @@ from helm_safe.rollback.commit import Outcome, passed
 from helm_safe.rollback.context import Run, World
 from helm_safe.rollback.inspect import evidence_for
 
+_MISSED = ("pods ", "events ", "the ", "container ")
+"""Notes that a run says aloud; kinds that its Role does not grant stand in the bundle."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inquest:
@@ -85,8 +88,8 @@ def autopsy(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - rea
     history = run.world.releases.history(run.release)
     current = history.get(run.plan.current) or history.last
     found = inquire(run.world, Asked(history, current, history.get(run.plan.target)), served=_served(run))
-    for note in found.collected.notes:
-        run.tell(Stage.AUTOPSY, note, Level.WARNING)
+    for note in (*found.collected.notes, *found.judgement.notes):
+        run.tell(Stage.AUTOPSY, note, Level.WARNING if note.startswith(_MISSED) else Level.DETAIL)
     sentences = [_told(each) for each in found.body["suspicions"]]
     for sentence in sentences:
         run.tell(Stage.AUTOPSY, sentence, Level.WARNING)
