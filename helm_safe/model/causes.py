@@ -20,7 +20,8 @@ class Cause(NamedTuple):
 
     explains: kinds of hunks that speak for the release being the cause; those in `close` are about the very thing.
     named: only hunks that mention its subject explain it. places: of variables and keys only those that name addresses
-    (or, for credentials, secrets). vague: a state that another cause usually explains; left out where one does.
+    (or, for credentials, secrets). soft: what a dependency that fails looks like, too: new code alone speaks less for it.
+    vague: a state that another cause usually explains; left out where one does.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Cause(NamedTuple):
     explains: frozenset[str] = frozenset()
     named: bool = False
     places: str = ""
+    soft: bool = False
     vague: bool = False
 
 
@@ -74,10 +76,10 @@ _ROWS = (
     Cause("permission", Kin.RELEASE, 7.5, "the program is not permitted to do what it does", _set("security", "mount", "account"), _IMAGE | _set("command", "env")),
     Cause("native-crash", Kin.RELEASE, 6, "the program crashes in native code{}", _IMAGE, _CODE | _set("resources")),
     Cause("cpu", Kin.RELEASE, 7.5, "the pods are too slow for their startup probe, with little CPU", _set("resources", "probes"), _IMAGE),
-    Cause("probe-kills", Kin.RELEASE, 6.5, "a {} probe kills containers that run", _set("probes", "ports"), _CODE | _set("resources")),
-    Cause("probe", Kin.RELEASE, 5, "the {} probe does not pass although the container runs", _set("probes", "ports"), _CODE),
-    Cause("ends", Kin.RELEASE, 5, "the program ends by itself without an error, where it is meant to stay", _set("command"), _CODE),
-    Cause("killed", Kin.RELEASE, 6, "a container is killed from outside (exit 137), as for memory", _set("resources"), _CODE),
+    Cause("probe-kills", Kin.RELEASE, 6.5, "a {} probe kills containers that run", _set("probes", "ports"), _CODE | _set("resources"), soft=True),
+    Cause("probe", Kin.RELEASE, 5, "the {} probe does not pass although the container runs", _set("probes", "ports"), _CODE, soft=True),
+    Cause("ends", Kin.RELEASE, 5, "the program ends by itself without an error, where it is meant to stay", _set("command"), _CODE, soft=True),
+    Cause("killed", Kin.RELEASE, 6, "a container is killed from outside (exit 137), as for memory", _set("resources"), _CODE, soft=True),
     # What it depends on.
     Cause("credentials", Kin.DEPENDENCY, 8, "the credentials are refused{}", _set("secret", "reference"), _set("env", "config"), places=CREDENTIAL),
     Cause("database-rights", Kin.DEPENDENCY, 8, "the database user lacks rights{}", _set("secret", "hook"), _set("env", "reference"), places=CREDENTIAL),

@@ -12,28 +12,36 @@ from helm_safe.model.signatures import match_of
 from helm_safe.model.symptom import Symptom, said
 from helm_safe.model.times import parse_time
 
+_CRASH = re.compile(
+    r"panic: |fatal error: |Traceback \(most recent call last\)|Unhandled |Uncaught |Exception in thread "
+)
 FINAL = 40
 """Lines from a log's end within which an error counts as what the program ended with."""
 
 
-def in_log(log: Log, origin: Belonging, serves: bool) -> Iterator[Symptom]:
-    """The known lines of a log, newest first, each once with its count."""
+def in_log(log: Log, origin: Belonging, weight: float) -> Iterator[Symptom]:
+    """The known lines of a log, newest first, each once with its count.
+
+    weight: what an error of this container says at most. What stands before the crash that ended it says half.
+    """
     lines = log.text.splitlines()
     where = f"Pod/{log.pod} container {log.container} logged{' before its restart' if log.previous else ''}"
     found: dict[tuple[str, str], Symptom] = {}
     cache: dict[str, tuple[str, str]] = {}
+    crashed = False
     for back, line in enumerate(reversed(lines)):
         at, text = _stamped(line)
         if text not in cache:
             cache[text] = _cause_of_line(text, origin)
         cause, subject = cache[text]
         if not cause:
+            crashed = crashed or (not found and _CRASH.match(text) is not None)
             continue
         key = (cause, subject)
         if key in found:
             found[key] = found[key]._replace(times=found[key].times + 1)
         else:
-            faint = (1.0 if back < FINAL else 0.6) * (0.7 if serves else 1.0)
+            faint = weight * (1.0 if back < FINAL else 0.6) * (0.5 if crashed else 1.0)
             shown = " | ".join(said(_stamped(each)[1]) for each in _with_context(lines, len(lines) - 1 - back))
             found[key] = Symptom(cause, subject, origin, where, shown, at, faint=faint)
     yield from found.values()

@@ -19,12 +19,12 @@ from helm_safe.model.collected import HOOK_SKEW, Collected, hook_runs, skewed
 from helm_safe.model.hunks import CONFIG, NONE, OBJECT, SECRET, Hunk, hunks
 from helm_safe.model.plan import Advice
 from helm_safe.model.symptom import Symptom, failing
-from helm_safe.model.symptoms import symptoms
+from helm_safe.model.symptoms import SERVING, symptoms
 
 MOST = 3
 EVIDENCE = 5
 HUNKS = 3
-CLOSE, DISTANT, UNEXPLAINED = 1.5, 1.1, 0.7
+CLOSE, DISTANT, SOFT, UNEXPLAINED = 1.5, 1.1, 0.8, 0.7
 OUTSIDE = 0.9
 """What a cause outside of the release counts where no difference explains it: none needs to."""
 SHARED = 0.5
@@ -117,7 +117,7 @@ def _sentence(made: Sequence[Suspicion], collected: Collected) -> str:
 class _Group:
     """Symptoms of one cause, about one thing, of one workload. beside: of vague causes of the same workload.
 
-    mine: pods of the current revision show it; others: pods of another one do.
+    mine: pods of the current revision show it; others: pods of another one do; failing: of these some that fail.
     """
 
     cause: Cause
@@ -126,6 +126,7 @@ class _Group:
     beside: tuple[Symptom, ...]
     mine: bool
     others: bool
+    failing: bool
 
     @property
     def workload(self) -> str:
@@ -157,8 +158,9 @@ def _groups(found: Sequence[Symptom], collected: Collected) -> list[_Group]:
         ]
         same = [each for each in found if (each.cause, each.subject) == (cause, subject)]
         mine = any(_is_mine(each, collected) for each in same)
-        others = any(not _is_mine(each, collected) for each in same)
-        groups.append(_Group(row, subject, tuple(rows), tuple(beside), mine, others))
+        others = [each for each in same if not _is_mine(each, collected)]
+        bad = any(each.faint > SERVING for each in others)
+        groups.append(_Group(row, subject, tuple(rows), tuple(beside), mine, bool(others), bad))
     return groups
 
 
@@ -219,9 +221,11 @@ def _score(
     group: _Group, collected: Collected, close: Sequence[Hunk], distant: Sequence[Hunk], *, timed: bool
 ) -> float:
     outside = group.cause.kin in (Kin.DEPENDENCY, Kin.PLATFORM)
-    factor = (
-        CLOSE if close else DISTANT if distant else OUTSIDE if outside or group.cause.kin is Kin.SCHEMA else UNEXPLAINED
-    )
+    factor = OUTSIDE if outside or group.cause.kin is Kin.SCHEMA else UNEXPLAINED
+    if distant:
+        factor = SOFT if group.cause.soft else DISTANT
+    if close:
+        factor = CLOSE
     if group.mine and group.others and not outside:
         factor *= SHARED
     faint = max(each.faint for each in group.symptoms)
@@ -248,7 +252,7 @@ def _direction(group: _Group, collected: Collected, explained: bool) -> tuple[Ad
     cause, now = group.cause, collected.current.number
     if cause.id == "migration-dirty":
         return Advice.ROLL_FORWARD, "older code meets the same half-migrated database; mend the migration"
-    if group.mine and group.others and group.workload:
+    if group.mine and group.others and group.workload and (group.failing or not explained):
         return Advice.HOLD, "pods of another revision show the same, so a rollback does not help"
     if cause.kin is Kin.SCHEMA and (group.old or cause.id == "schema-ahead"):
         return Advice.ROLL_FORWARD, _ahead(group, now)

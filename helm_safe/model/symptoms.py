@@ -10,13 +10,14 @@ from typing import Any
 from helm_safe.core.objects import Object, dig, is_ready, mapping, name_of, sequence
 from helm_safe.core.quantities import quantity
 from helm_safe.core.workloads import all_containers
-from helm_safe.model.collected import Belonging, Collected, belonging, hook_runs, missing_references, workloads_of
+from helm_safe.model.collected import Belonging, Collected, Log, belonging, hook_runs, missing_references, workloads_of
 from helm_safe.model.health import how_it_ended
 from helm_safe.model.logged import in_log
 from helm_safe.model.messages import Said, image_cause, read, read_start
 from helm_safe.model.symptom import Symptom, failing, said
 from helm_safe.model.times import parse_time
 
+SERVING, BYSTANDER = 0.7, 0.5
 LITTLE_CPU = 0.25  # cores: a JVM needs minutes for its start with less
 _IMAGES = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError")
 _NATIVE = {132: "illegal instruction", 134: "SIGABRT", 135: "SIGBUS", 139: "SIGSEGV"}
@@ -36,13 +37,21 @@ def symptoms(collected: Collected, cpu_changed: frozenset[str] = frozenset()) ->
     found += _claims(collected, origins)
     found += _missing(collected)
     found += _hooks(collected)
+    pods = {name_of(pod): pod for pod in collected.of_kind("Pod")}
     for log in collected.logs:
-        found += in_log(log, origins.get(log.pod, Belonging()), _serves(collected, log.pod))
+        found += in_log(log, origins.get(log.pod, Belonging()), _weight(log, pods))
     return found
 
 
-def _serves(collected: Collected, pod: str) -> bool:
-    return any(name_of(each) == pod and not failing(each) for each in collected.of_kind("Pod"))
+def _weight(log: Log, pods: Mapping[str, Object]) -> float:
+    """What an error in a log may say: less where its container serves, least where it is well beside one that fails."""
+    pod = pods.get(log.pod)
+    if pod is None or not failing(pod):
+        return SERVING
+    statuses = [*sequence(pod, "status", "containerStatuses"), *sequence(pod, "status", "initContainerStatuses")]
+    mine = next((each for each in statuses if dig(each, "name") == log.container), None)
+    well = dig(mine, "ready") is True and not dig(mine, "restartCount")
+    return BYSTANDER if well and len(statuses) > 1 else 1.0
 
 
 # --- pods ---

@@ -491,6 +491,65 @@ def webhook_down(folder: Path) -> Failing:
     return made
 
 
+# --- several things at once ---
+
+
+@case("crash", BACK)
+def a_retry_before_a_crash_of_its_own(folder: Path) -> Failing:
+    made = Failing(folder)
+    lines = (
+        "dial tcp 10.0.0.3:5432: connect: connection refused, trying again",
+        "connected",
+        "panic: assignment to entry in nil map",
+    )
+    made.log(made.pod(crashed(2)), *lines, previous=True)
+    return made
+
+
+@case("unreachable", HOLD)
+def a_traceback_that_ends_with_the_database(folder: Path) -> Failing:
+    made = Failing(folder)
+    lines = ("Traceback (most recent call last):", "psycopg2.OperationalError: Connection refused")
+    made.log(made.pod(crashed(1)), *lines, previous=True)
+    return made
+
+
+@case("unreachable", HOLD)
+def liveness_kills_what_waits_for_its_database(folder: Path) -> Failing:
+    made = Failing(folder)
+    pod = made.pod(crashed(137))
+    made.event(f"Pod/{pod}", "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 503")
+    made.event(f"Pod/{pod}", "Killing", "Container app failed liveness probe, will be restarted")
+    made.log(pod, *["ERROR db: connect: connection refused"] * 30, previous=True)
+    return made
+
+
+@case("crash", BACK)
+def a_sidecar_that_is_well_and_noisy(folder: Path) -> Failing:
+    made = Failing(folder)
+    pod = made.pod(crashed(1))
+    found = made.cluster.find("Pod", pod, "prod")
+    assert found
+    found["status"]["containerStatuses"].append({"name": "istio-proxy", **running(ready=True)})
+    made.cluster.put(found)
+    made.log(pod, "upstream connect error: connection refused", container="istio-proxy")
+    return made
+
+
+@case("unreachable", BACK, "variable DB_HOST")
+def old_pods_that_serve_and_retry_now_and_then(folder: Path) -> Failing:
+    made = an_address_that_the_release_changed(folder)
+    made.log(made.pod(running(ready=True), revision=1), "dial tcp 10.0.0.3:5432: connect: connection refused")
+    return made
+
+
+@case("out-of-memory", BACK)
+def memory_and_a_dependency(folder: Path) -> Failing:
+    made = Failing(folder)
+    made.log(made.pod(crashed(137, "OOMKilled")), "WARN cache: connection refused", previous=True)
+    return made
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_true_cause_comes_first(name: str, tmp_path: Path) -> None:
     case = CASES[name]
