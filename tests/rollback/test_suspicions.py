@@ -578,6 +578,37 @@ def test_a_release_that_is_well_has_no_suspicion(tmp_path: Path) -> None:
     assert "no pod of the release is in trouble" in told.sentence
 
 
+@pytest.mark.parametrize(("env", "revision"), [("one", 1), ("two", 2), ("elsewhere", 2)])
+def test_a_pod_without_a_replica_set_belongs_where_its_template_fits(tmp_path: Path, env: str, revision: int) -> None:
+    """As those of StatefulSets and DaemonSets; what fits none of them well belongs to the one that it fits best."""
+    sides = []
+    for value in ("one", "two"):
+        obj = workload("1", env=[{"name": "MODE", "value": value}])
+        obj["kind"] = "StatefulSet"
+        sides.append((obj,))
+    made = Failing(tmp_path, *sides)
+    pod = thing(
+        "Pod", f"{NAME}-0", spec=workload("1", env=[{"name": "MODE", "value": env}])["spec"]["template"]["spec"]
+    )
+    pod["metadata"]["labels"] = {"app": NAME}
+    pod["status"] = {"phase": "Running", "containerStatuses": [{"name": "app", **crashed(1)}]}
+    made.cluster.put(pod)
+    (row,) = made.inquire().body["pods"]
+    assert (row["workload"], row["revision"]) == (f"StatefulSet/{NAME}", revision)
+
+
+def test_a_pod_of_a_foreign_image_belongs_to_no_revision(tmp_path: Path) -> None:
+    made = Failing(tmp_path)
+    found = made.cluster.find("Pod", made.pod(crashed(1)), "prod")
+    sets = made.cluster.find("ReplicaSet", f"{NAME}-2", "prod")
+    assert found
+    assert sets
+    for obj, spec in ((found, found["spec"]), (sets, sets["spec"]["template"]["spec"])):
+        spec["containers"][0]["image"] = "shop/other:9"
+        made.cluster.put(obj)
+    assert made.inquire().body["pods"][0]["revision"] == 0
+
+
 def test_two_workloads_have_a_suspicion_each(tmp_path: Path) -> None:
     """The vague state of one is not explained by the clear cause of the other."""
     made = Failing(tmp_path, (workload("1"), workload("1", "worker")), (workload("2"), workload("2", "worker")))
