@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import tarfile
 import time
@@ -14,6 +15,8 @@ import pytest
 from helm_safe.core.objects import Object
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.stage import Stage
+from tests.cluster.test_rbac import bind, powerless
+from tests.fakes.planted import files_below, leaks, shapes
 
 pytestmark = pytest.mark.cluster
 APP = "shop"
@@ -206,3 +209,82 @@ def test_the_bundle_is_private_and_a_run_keeps_the_same(sandbox: Sandbox, namesp
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(shop.stage.safe("report", APP, "-o", "json").stdout)
     assert "roll back: the program ends with an error soon after its start" in report["suspicions"][0]
+
+
+def told_by(stage: Stage) -> dict[str, str]:
+    """What every command says of the release, a rollback included."""
+    said = {}
+    for words in (
+        *(("plan", APP, "1", "-o", output) for output in ("text", "json")),
+        *(("history", APP, "-o", output) for output in ("text", "json")),
+        *(("autopsy", APP, "-o", output) for output in ("text", "json")),
+        (APP, "1", "--yes", "--bake", "2s", "--strategy", "native", "-o", "jsonl"),
+        *(("report", APP, "-o", output) for output in ("html", "md", "json")),
+    ):
+        done = stage.safe(*words, fails=True)
+        assert done.returncode in (0, 3), (words, done.stderr)
+        said[" ".join(words)] = done.stdout + done.stderr
+    return said
+
+
+@pytest.mark.timeout(240)
+def test_no_secret_gets_out(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    """In variables, arguments, annotations, the log, a Secret and the last-applied configuration of real objects."""
+    shop = Shop(sandbox, namespace, tmp_path)
+    sides = []
+    for tag in ("1-good", "2-crash-1"):
+        rows = shapes("Va").values()
+        env = [{"name": f"SHAPE_{number}_SECRET", "value": text} for number, text in enumerate(rows)]
+        env.append({"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "db", "key": "plain"}}})
+        obj = deployment(tag, {"log-line": "ERROR " + " ".join(shapes("Lo").values()).replace("\n", " ")}, env=env)
+        obj["spec"]["template"]["spec"]["containers"][0]["args"] = ["--password", shapes("Ar")["variable"]]
+        obj["spec"]["template"]["metadata"]["annotations"] |= {
+            f"note-{n}": text for n, text in enumerate(shapes("An").values())
+        }
+        secret = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "db"},
+            "stringData": {"plain": shapes("Se")["YAML"]},
+        }
+        sides.append((obj, secret))
+    shop.release(sides[0])
+    shop.stage.kubectl("rollout", "status", f"deployment/{APP}", "--timeout=60s")
+    shop.release(sides[1])
+    shop.until(lambda told: bool(told["suspicions"]))
+    live = shop.stage.kubectl("get", "deployment", APP, "-o", "json").stdout
+    assert leaks(live), "they are really there"
+    said = told_by(shop.stage)
+    shown = shop.stage.kubectl("get", "secrets", "-l", "helm-safe.dev/role=journal", "-o", "json").stdout
+    (journal,) = json.loads(shown)["items"]
+    said |= {f"journal {name}": base64.b64decode(text).decode() for name, text in journal["data"].items()}
+    assert "autopsy" in said["journal records"]
+    saved = [
+        (name, text) for name, text in files_below(tmp_path) if "/chart/" not in name and "values.json" not in name
+    ]
+    assert any(".tar.gz:" in name for name, _ in saved)
+    assert "run" in said["report shop -o json"]
+    found = {name: leaks(text) for name, text in [*said.items(), *saved]}
+    assert {name: spots for name, spots in found.items() if spots} == {}
+
+
+@pytest.mark.timeout(240)
+def test_with_few_rights_it_names_what_it_could_not_read(sandbox: Sandbox, namespace: str, tmp_path: Path) -> None:
+    shop = Shop(sandbox, namespace, tmp_path)
+    shop.release(GOOD)
+    shop.release((deployment("2-crash-1"),))
+    shop.until(lambda told: bool(told["suspicions"]))
+    rules = [
+        {"apiGroups": [""], "resources": ["pods", "secrets"], "verbs": ["get", "list"]},
+        {"apiGroups": [""], "resources": ["pods/log", "configmaps"], "verbs": ["get"]},
+    ]
+    metadata = {"name": "few", "namespace": namespace}
+    bind(
+        shop.stage, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules}
+    )
+    shop.stage = powerless(shop.stage, tmp_path)
+    told = shop.autopsy()
+    assert told["suspicions"][0]["cause"] == "crash"
+    missed = " ".join(told["notes"])
+    assert all(f"{plural} were not read" in missed for plural in ("events", "replicasets", "resourcequotas", "jobs"))
+    assert "Node/sandbox-node was not read" in missed
