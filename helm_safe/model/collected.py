@@ -11,11 +11,9 @@ from helm_safe.core.differences import differences
 from helm_safe.core.objects import Object, ObjectRef, annotations_of, dig, labels_of, mapping, name_of, sequence
 from helm_safe.core.references import Reference, references_of
 from helm_safe.core.workloads import all_containers, pod_selector, pod_template, workload_of
-from helm_safe.model.revisions import Hook, Release, Revision
+from helm_safe.model.revisions import Hook, Release, Revision, ran_with, run_of
 from helm_safe.model.times import parse_time
 
-HOOK_SKEW = timedelta(seconds=120)
-"""A rollback copies hooks with their old run: one that began earlier than this before its revision proves nothing."""
 SKEW = timedelta(seconds=120)
 JOB_LABELS = ("batch.kubernetes.io/job-name", "job-name")
 
@@ -169,32 +167,25 @@ def _is_missing(reference: Reference, collected: Collected) -> bool:
 
 
 class HookRun(NamedTuple):
-    """What the records prove of a hook. ran: it began with this revision. phase: "" where nothing says how it ended."""
+    """What the record of a revision proves of one of its hooks."""
 
+    revision: Revision
     hook: Hook
-    ran: bool
-    phase: str
+
+    @property
+    def failed(self) -> bool:
+        return self.hook.phase == "Failed" and ran_with(self.revision, self.hook)
 
     @property
     def words(self) -> str:
         name = f"{self.hook.kind}/{self.hook.name} ({', '.join(self.hook.events)})"
-        if not self.ran:
-            return f"hook {name}: no proof that it ever ran with this revision"
-        began = self.hook.started_at.isoformat() if self.hook.started_at else ""
-        return f"hook {name}: it ran at {began}: {self.phase or 'unknown result'}"
+        return f"hook {name}: {run_of(self.revision, self.hook)}"
 
 
 def hook_runs(revision: Revision) -> list[HookRun]:
-    """What the record says of each hook of installs and upgrades; runs that a rollback copied do not count."""
-    wanted = {"pre-install", "post-install", "pre-upgrade", "post-upgrade", "pre-rollback", "post-rollback"}
-    return [HookRun(hook, _ran(revision, hook), hook.phase) for hook in revision.hooks if wanted & set(hook.events)]
-
-
-def _ran(revision: Revision, hook: Hook) -> bool:
-    began, deployed = hook.started_at, revision.deployed_at
-    if began is None or deployed is None or (began.tzinfo is None) != (deployed.tzinfo is None):
-        return False
-    return began >= deployed - HOOK_SKEW
+    """What the record says of each hook of installs, upgrades and rollbacks."""
+    wanted = {f"{when}-{what}" for when in ("pre", "post") for what in ("install", "upgrade", "rollback")}
+    return [HookRun(revision, hook) for hook in revision.hooks if wanted & set(hook.events)]
 
 
 def skewed(collected: Collected) -> list[str]:

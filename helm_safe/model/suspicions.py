@@ -15,9 +15,10 @@ from helm_safe.core.objects import Object
 from helm_safe.core.references import references_of
 from helm_safe.core.workloads import pod_template
 from helm_safe.model.causes import CAUSES, Cause, Kin
-from helm_safe.model.collected import HOOK_SKEW, Collected, hook_runs, skewed
+from helm_safe.model.collected import Collected, hook_runs, skewed
 from helm_safe.model.hunks import CONFIG, NONE, OBJECT, SECRET, Hunk, hunks
 from helm_safe.model.plan import Advice
+from helm_safe.model.revisions import HOOK_SKEW
 from helm_safe.model.symptom import Symptom, failing
 from helm_safe.model.symptoms import SERVING, symptoms
 

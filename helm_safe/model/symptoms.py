@@ -317,14 +317,14 @@ def _missing(collected: Collected) -> Iterator[Symptom]:
 def _hooks(collected: Collected) -> Iterator[Symptom]:
     current = collected.current
     for run in hook_runs(current):
-        if run.ran and run.phase == "Failed":
+        if run.failed:
             name = f"{run.hook.kind}/{run.hook.name}"
             yield Symptom(
                 "hook", name, Belonging(name, current.number, hook=True), f"revision {current.number}", run.words
             )
     told = re.search(r"\b(?:pre|post)-(?:install|upgrade|rollback) hooks? failed[^\n]*", current.description)
     if told:
-        hooks = [run for run in hook_runs(current) if run.phase == "Failed"]
+        hooks = [run for run in hook_runs(current) if run.failed]
         name = f"{hooks[0].hook.kind}/{hooks[0].hook.name}" if hooks else ""
         if name:
             words = said(current.description)

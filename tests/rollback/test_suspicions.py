@@ -290,7 +290,7 @@ def hook_that_met_no_database(folder: Path) -> Failing:
     return made
 
 
-@case("schema-behind", BACK, "no proof that it ever ran")
+@case("schema-behind", BACK, "no proof that it ran")
 def the_migration_never_ran(folder: Path) -> Failing:
     made = Failing(folder, hooks=(hook(started=None),))
     made.pod(running(ready=True), revision=1)
