@@ -241,13 +241,15 @@ def _known_hash(value: str) -> str:
 
 
 def _without_flag_values(values: list[Any]) -> list[Any]:
-    """Arguments in which the value of --password is a word of its own."""
-    shown, flagged = [], False
+    """Arguments in which the value of --password, or that of curl's --user, is a word of its own."""
+    found, before = [], ""
     for each in values:
-        secret = flagged and isinstance(each, str) and not each.startswith("-")
-        shown.append(MASK if secret else each)
-        flagged = isinstance(each, str) and bool(_compiled(_TELLING_FLAG).fullmatch(each))
-    return shown
+        word = each if isinstance(each, str) else ""
+        telling = _compiled(_TELLING_FLAG).fullmatch(before) and not word.startswith("-")
+        user = before in ("-u", "--user") and ":" in word
+        found.append(MASK if word and (telling or user) else each)
+        before = word
+    return found
 
 
 def _env_value(name: str, value: str) -> str:

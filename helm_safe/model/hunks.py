@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from helm_safe.core.differences import differences
 from helm_safe.core.objects import Object, ObjectRef, annotations_of, dig, mapping, sequence
-from helm_safe.core.redact import redact
+from helm_safe.core.redact import redact, redact_object
 from helm_safe.core.workloads import all_containers, container_name, pod_template, workload_of
 from helm_safe.model.revisions import Hook, Revision
 
@@ -85,18 +85,20 @@ def hunks(before: Revision, after: Revision) -> list[Hunk]:
     return [*found, *_hooks(before, after)]
 
 
-def references_shown(value: Any) -> str:
-    """A value in few words, without secrets."""
+def shown(value: Any) -> str:
+    """A value in few words, without secrets: names of variables, headers and flags tell which values are."""
+    text = redact(_flat(redact_object({"value": value})["value"]))
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _flat(value: Any) -> str:
     if value is None or value in ([], {}, ""):
         return NONE
     if isinstance(value, Mapping):
-        text = ", ".join(f"{key}={references_shown(item)}" for key, item in value.items())
-    elif isinstance(value, list):
-        text = " ".join(references_shown(item) for item in value)
-    else:
-        text = str(value)
-    text = redact(" ".join(text.split()))
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+        return ", ".join(f"{key}={_flat(item)}" for key, item in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_flat, value))
+    return " ".join(str(value).split())
 
 
 def _chart(before: Revision, after: Revision) -> Iterator[Hunk]:
@@ -128,8 +130,8 @@ def _keys(ref: ObjectRef, before: Object, after: Object) -> Iterator[Hunk]:
     one, two = (_hashes(obj) for obj in (before, after))
     for key in {**one, **two}:
         if one.get(key) != two.get(key):
-            shown = (_shown_hash(ref, each.get(key)) for each in (one, two))
-            yield Hunk(SECRET if ref.kind == "Secret" else CONFIG, str(ref), f"key {key}", *shown)
+            pair = (_shown_hash(ref, each.get(key)) for each in (one, two))
+            yield Hunk(SECRET if ref.kind == "Secret" else CONFIG, str(ref), f"key {key}", *pair)
 
 
 def _shown_hash(ref: ObjectRef, digest: str | None) -> str:
@@ -164,31 +166,24 @@ def _workload(name: str, before: Object, after: Object) -> Iterator[Hunk]:
 def _field(kind: str, owner: str, field: str, before: Object, after: Object, *, where: str = "") -> Iterator[Hunk]:
     one, two = before.get(field), after.get(field)
     if one != two:
-        yield Hunk(kind, owner, where + field, references_shown(one), references_shown(two))
+        yield Hunk(kind, owner, where + field, shown(one), shown(two))
 
 
 def _container(owner: str, name: str, before: Object | None, after: Object | None) -> Iterator[Hunk]:
     where = f"container {name}: "
     if before is None or after is None:
-        shown = (references_shown(dig(each, "image")) for each in (before, after))
-        yield Hunk("image", owner, f"container {name}", *shown)
+        pair = (shown(dig(each, "image")) for each in (before, after))
+        yield Hunk("image", owner, f"container {name}", *pair)
         return
     yield from _field("image", owner, "image", before, after, where=where)
     for field in ("command", "args"):
-        yield from _command(owner, where, field, before, after)
+        yield from _field("command", owner, field, before, after, where=where)
     yield from _limits(owner, where, before, after)
     for field in _PROBES:
         yield from _field("probes", owner, field, before, after, where=where)
     for field, kind in _FIELDS:
         yield from _field(kind, owner, field, before, after, where=where)
     yield from _variables(owner, where, before, after)
-
-
-def _command(owner: str, where: str, field: str, before: Object, after: Object) -> Iterator[Hunk]:
-    """Arguments may carry a password in a place of its own: each is shown only where its neighbours are harmless."""
-    if before.get(field) != after.get(field):
-        shown = (redact(" ".join(map(str, sequence(each, field))))[:SHOWN] or NONE for each in (before, after))
-        yield Hunk("command", owner, where + field, *shown)
 
 
 def _limits(owner: str, where: str, before: Object, after: Object) -> Iterator[Hunk]:
@@ -203,8 +198,8 @@ def _variables(owner: str, where: str, before: Object, after: Object) -> Iterato
     one, two = ({str(dig(each, "name")): each for each in sequence(side, "env")} for side in (before, after))
     for name in {**one, **two}:
         if one.get(name) != two.get(name):
-            shown = (_source(each.get(name)) for each in (one, two))
-            yield Hunk("env", owner, f"{where}variable {name}", *shown)
+            pair = (_source(each.get(name)) for each in (one, two))
+            yield Hunk("env", owner, f"{where}variable {name}", *pair)
     sources: Callable[[Object], list[str]] = lambda side: [  # noqa: E731 - used twice, right here
         f"{kind.removesuffix('Ref')} {dig(each, kind, 'name')}"
         for each in sequence(side, "envFrom")
@@ -212,9 +207,7 @@ def _variables(owner: str, where: str, before: Object, after: Object) -> Iterato
         if dig(each, kind)
     ]
     if sources(before) != sources(after):
-        yield Hunk(
-            "reference", owner, f"{where}envFrom", references_shown(sources(before)), references_shown(sources(after))
-        )
+        yield Hunk("reference", owner, f"{where}envFrom", shown(sources(before)), shown(sources(after)))
 
 
 def _source(variable: Any) -> str:

@@ -42,7 +42,7 @@ MAX_PODS = 10
 MAX_NODES = 10
 LINES, BYTES = 400, 256 * 1024
 _NODES = Resource(Gvk("", "v1", "Node"), "nodes", namespaced=False)
-_ALWAYS = (
+_SURE = (
     PODS,
     EVENTS,
     DEPLOYMENTS,
@@ -52,6 +52,10 @@ _ALWAYS = (
     ENDPOINT_SLICES,
     CONFIG_MAPS,
     SECRETS,
+)
+"""Every server has them: they are asked for even where it does not say what it serves."""
+_ALWAYS = (
+    *_SURE,
     Resource(Gvk("", "v1", "ServiceAccount"), "serviceaccounts", namespaced=True),
     Resource(Gvk("", "v1", "ResourceQuota"), "resourcequotas", namespaced=True),
     Resource(Gvk("", "v1", "PersistentVolumeClaim"), "persistentvolumeclaims", namespaced=True),
@@ -170,7 +174,7 @@ def _wanted(served: Served, revisions: Iterable[Revision | None]) -> list[Resour
         resource = served.preferred(group, kind)
         if resource and resource.namespaced:
             known.setdefault((group, kind), resource)
-    return [each for each in known.values() if served.preferred(each.gvk.group, each.gvk.kind) or each in _ALWAYS[:9]]
+    return [each for each in known.values() if served.preferred(each.gvk.group, each.gvk.kind) or each in _SURE]
 
 
 def _list(world: World, resource: Resource, namespace: str) -> list[Object]:

@@ -20,7 +20,7 @@ from helm_safe.report.pages import FORMATS, page
 from helm_safe.rollback.context import World
 from tests.fakes import shop
 from tests.fakes.failing import stamp, thing
-from tests.fakes.planted import ROWS, files_below, leaks, shapes, told
+from tests.fakes.planted import ROWS, files_below, leaks, secret, shapes, told
 from tests.fakes.runs import RELEASE, Helm, deployment, healthy, world
 from tests.rollback.scenes import begin, progress_of
 
@@ -29,19 +29,21 @@ URLS = {"DATABASE_URL": shapes("Ur")["connection string"], "SENTRY_DSN": shapes(
 
 
 def rich(tag: str) -> Object:
-    """The workload with secrets in its environment, arguments, annotations and probe."""
+    """The workload with secrets in its environment, arguments, annotations, hooks and probe, others in each revision."""
     obj = deployment(tag)
     container = obj["spec"]["template"]["spec"]["containers"][0]
-    container["env"] = [{"name": name, "value": text} for name, text in {**PLAIN, **URLS}.items()]
+    plain = {f"SHAPE_{number}_SECRET": text for number, text in enumerate(shapes(f"En{tag}").values())}
+    container["env"] = [{"name": name, "value": text} for name, text in {**plain, **URLS}.items()]
     container["env"].append({"name": "FROM", "valueFrom": {"secretKeyRef": {"name": "db", "key": "plain"}}})
-    container["args"] = ["--password", shapes("Ar")["variable"].partition("=")[2], *shapes("As").values()]
-    headers = [
-        {"name": "Authorization", "value": shapes("Hd")["bearer"]},
-        {"name": "Cookie", "value": shapes("Hd")["cookie"]},
-    ]
-    container["readinessProbe"] = {"httpGet": {"path": "/", "port": 80, "httpHeaders": headers}}
-    notes = {f"note-{number}/{tag}": text for number, text in enumerate(shapes("An").values())}
-    echo = {LAST_APPLIED: told({"spec": list(shapes("La").values())}), "example.com/api-token": shapes("Tk")["JWT"]}
+    bare = secret(f"Ar{tag}", 1)
+    container["args"] = ["--password", bare, f"--token={bare}", *shapes(f"As{tag}").values()]
+    container["command"] = ["/bin/sh", "-c", *shapes(f"Co{tag}").values()]
+    named = {"Authorization": shapes(f"Hd{tag}")["bearer"], "Cookie": f"sid={bare}", "X-Api-Key": bare}
+    headers = [{"name": name, "value": value} for name, value in named.items()]
+    container["readinessProbe"] = {"httpGet": {"path": f"/?token={bare}", "port": 80, "httpHeaders": headers}}
+    container["lifecycle"] = {"preStop": {"exec": {"command": ["curl", "-u", f"me:{bare}", "--api-key", bare]}}}
+    notes = {f"note-{number}/{tag}": text for number, text in enumerate(shapes(f"An{tag}").values())}
+    echo = {LAST_APPLIED: told({"spec": list(shapes(f"La{tag}").values())}), "example.com/api-token": bare}
     obj["metadata"]["annotations"] = {**notes, **echo}
     obj["spec"]["template"]["metadata"]["annotations"] = {**notes, **echo}
     return obj
