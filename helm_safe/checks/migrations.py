@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import NamedTuple
 
 from helm_safe.checks.facts import between, workloads
 from helm_safe.core.objects import Object, sequence
 from helm_safe.core.workloads import all_containers, container_name, images, pod_template
-from helm_safe.model.revisions import Hook, Revision
+from helm_safe.model.revisions import Hook, Revision, run_of
 from helm_safe.model.snapshot import Snapshot
 
 _UPGRADE = {"pre-upgrade", "post-upgrade"}
@@ -19,8 +18,6 @@ _MIGRATOR = re.compile(
     r"migrat|flyway|liquibase|alembic|prisma|goose|atlas\b|schemahero|sqitch|db[-:_ ]?(?:upgrade|deploy|push|prepare)",
     re.IGNORECASE,
 )
-# A rollback copies hooks with their old run: only a run that began with its own revision proves anything.
-_SKEW = timedelta(seconds=120)
 
 
 class Sign(NamedTuple):
@@ -51,16 +48,7 @@ def _words(revision: Revision, hook: Hook, *, new: bool) -> str:
     used = ", ".join(image for obj in hook.objects for image in images(pod_template(obj)))
     change = "absent from the target" if new else "different in the target"
     events = "/".join(sorted(_UPGRADE & set(hook.events)))
-    return f"{events} hook of revision {revision.number}, {change}; image {used or 'unknown'}; {_ran(revision, hook)}"
-
-
-def _ran(revision: Revision, hook: Hook) -> str:
-    began, deployed = hook.started_at, revision.deployed_at
-    if began is None or deployed is None or (began.tzinfo is None) != (deployed.tzinfo is None):
-        return "no proof that it ran"
-    if began < deployed - _SKEW:
-        return "no proof that it ran with this revision"
-    return f"it ran at {began.isoformat()}: {hook.phase or 'unknown result'}"
+    return f"{events} hook of revision {revision.number}, {change}; image {used or 'unknown'}; {run_of(revision, hook)}"
 
 
 def _jobs(snapshot: Snapshot, revision: Revision) -> Iterator[Sign]:

@@ -9,6 +9,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "plan": ("helm_safe.cli.plan", "checks, strategy and steps of a rollback; changes nothing"),
     "check": ("helm_safe.cli.check", "findings only; changes nothing"),
     "history": ("helm_safe.cli.history", "revisions, with the evidence that each was good or bad"),
+    "autopsy": ("helm_safe.cli.autopsy", "why it fails, and the evidence saved; changes nothing in the cluster"),
     "status": ("helm_safe.cli.status", "the run under way or the last one, from any machine"),
     "isolate": ("helm_safe.cli.isolate", "all users to a backend that has proved itself, now"),
     "pause": ("helm_safe.cli.request", "let a run hold at its next safe point"),

@@ -64,6 +64,8 @@ def _show(args: argparse.Namespace, history: History, evidence: dict[int, Eviden
 
 def _document(history: History, evidence: dict[int, Evidence], now: datetime) -> dict[str, Any]:
     """The published shape (schema history)."""
+    from helm_safe.core.redact import redact  # Helm's description quotes what the API server or a hook said
+
     return {
         "release": history.release.name,
         "namespace": history.release.namespace,
@@ -76,7 +78,7 @@ def _document(history: History, evidence: dict[int, Evidence], now: datetime) ->
                 "chart": each.chart,
                 "chartVersion": each.chart_version,
                 "images": images(each),
-                "description": each.description,
+                "description": redact(each.description),
                 "standing": evidence[each.number].standing.value,
                 "evidence": list(evidence[each.number].facts),
             }

@@ -14,59 +14,41 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 from helm_safe.core.objects import Object, mapping
+from helm_safe.core.shapes import KEYWORD, MASK, RULES
 
 MAX_LINE = 2048
 """Characters kept of one line."""
 SHORTEST_LITERAL = 6
 """Known secret values shorter than this are not searched for: they would blank out ordinary words."""
-MASK = "***"
-
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_TELLING_NAME = r"(?i)pass|pwd|secret|token|key|credential|dsn|conn|url|uri|auth"
+_TELLING_NAME = (
+    r"(?i)pass|pwd|secret|token|key|credential|dsn|conn|url|uri|auth|cookie|session|salt|otp|signature|license"
+)
 _URL_NAME = r"(?i)dsn|conn|url|uri"
-_KEPT = r"(?!\*{3}(?:[\s,;&}\"'\\]|$))"
-_KEYWORD = (
-    r"(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
-    r"|sharedaccesskey|accountkey|authorization|user id)(?:[_-][\w-]{0,40})?"
+_TELLING_KEY = (
+    r"(?i)pass(?:w(?:or)?d|phrase)?\b|pwd|secret|token|credential|(?:api|access)[._-]?key|private[._-]?key$|cookie|dsn$"
 )
-
-
-class _Rule(NamedTuple):
-    """A pattern, tried only on lines that hold one of the (lower-case) needles: most lines hold none."""
-
-    needles: tuple[str, ...]
-    pattern: str
-    replacement: str
-
-
-_PRIVATE_KEY = r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
-_RULES = (
-    _Rule(("://",), r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s:/@]{0,256}:[^\s@]{1,1024}@", r"\1***:***@"),
-    _Rule(("hooks.slack",), r"(?i)https://hooks\.slack\.com/services/\S+", "https://hooks.slack.com/services/***"),
-    _Rule(("bearer", "basic"), r"(?i)\b(bearer|basic)\s{1,4}[A-Za-z0-9._~+/=-]{8,}", r"\1 ***"),
-    _Rule(("eyj",), r"\beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]*", "***JWT***"),
-    _Rule(("akia", "asia"), r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", "***AWS_KEY_ID***"),
-    _Rule(
-        ("gh", "glpat-", "xox", "sk_live_"),
-        r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}"
-        r"|sk_live_[A-Za-z0-9]{10,})",
-        "***TOKEN***",
-    ),
-    _Rule(
-        ("pass", "pwd", "secret", "token", "key", "credential", "authorization", "user id"),
-        # A quote that is never closed hides the rest of the line: the closing one may have been cut off.
-        rf"(?i)({_KEYWORD}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}){_KEPT}"
-        r"(?:\\\"(?:(?!\\\")[\s\S])*(?:\\\"|$)|\"[^\"]*(?:\"|$)|'[^']*(?:'|$)|[^\s,;&}\"']+)",
-        r"\1***",
-    ),
-    _Rule(("uid=",), rf"(?i)\b(uid=){_KEPT}[^\s,;&}}\"']+", r"\1***"),
-    _Rule(("failing row", "key ("), r"(?:Failing row contains|Key \([^)]{0,200}\)=) ?\(.*\)", "***ROW***"),
-    _Rule(("@",), r"\b[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,190}\.[A-Za-z]{2,24}\b", "***EMAIL***"),
+"""Keys of annotations and of data whose values are masked whole."""
+_TELLING_FLAG = (
+    r"(?i)--?[\w-]{0,40}(?:password|passwd|passphrase|pwd|secret|token|api-?key|access-?key|credentials?)[\w-]{0,40}"
 )
+_FREE = frozenset({"annotations", "data", "stringData", "binaryData"})
+"""Mappings whose keys people choose."""
+_KEY_BLOCK = r"PRIVATE KEY(?: BLOCK)?-----"
+_PRIVATE_KEY = rf"-----BEGIN [A-Z ]{{0,40}}{_KEY_BLOCK}[\s\S]*?(?:-----END [A-Z ]{{0,40}}{_KEY_BLOCK}|\Z)"
+_KEY_END = rf"-----END [A-Z ]{{0,40}}{_KEY_BLOCK}"
+_KEY_LINE = r"(?:^|\s)(?=[^\s]*[G-Zg-z+/])[A-Za-z0-9+/]{64}\s*$"
+"""A line of a key whose beginning was cut off: a digest has 64 digits too, but no other letters."""
+_KEY_REST = r"(?:^|\s)[A-Za-z0-9+/=]{4,120}\s*$"
+_BLOCK = rf"(?i)^(\s*)[^\n]{{0,200}}{KEYWORD}\s{{0,4}}:\s{{0,4}}[|>][+-]?\d?\s*$"
+_ROW = r"Failing row contains ?\("
+_ROW_ENDS = r"\)[.\"']{0,3}\s*$"
+MAX_ROW = 100
+"""Lines that a row may go on for."""
 
 
 @functools.cache
@@ -81,11 +63,14 @@ def redact(text: str, literals: Mapping[str, str] | None = None) -> str:
     `literals` maps known secret values to the names shown in their place; they are found as they are, in base64 and
     URL-encoded. Applying it twice changes nothing more.
     """
-    for value, name in _forms(literals or {}):
+    for value, name in spellings(literals or {}):
         text = text.replace(value, f"***{name}***")
     if "PRIVATE KEY" in text:
         text = _compiled(_PRIVATE_KEY).sub("***PRIVATE KEY***", text)
-    return "\n".join(_redact_line(line) for line in text.split("\n"))
+    lines = text.split("\n")
+    if len(lines) > 1:
+        lines = list(_without_blocks(_without_key_rests(lines)))
+    return "\n".join(map(_redact_line, lines))
 
 
 def redact_object(obj: Mapping[str, Any]) -> Object:
@@ -133,7 +118,7 @@ def _texts(value: Any) -> Iterable[str]:
     return [] if value is None else [str(value)]
 
 
-def _forms(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+def spellings(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     """Every spelling of every literal, longest first, so that no value is left half masked by a shorter one."""
     forms = {}
     for value, name in literals.items():
@@ -145,11 +130,50 @@ def _forms(literals: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     return sorted(forms.items(), key=lambda pair: -len(pair[0]))
 
 
+def _without_key_rests(lines: list[str]) -> list[str]:
+    """Masks the lines of a private key whose beginning is not there: those in front of its end."""
+    inside = False
+    for index in range(len(lines) - 1, -1, -1):
+        line = lines[index][:MAX_LINE]
+        if _compiled(_KEY_END).search(line):
+            lines[index], inside = "***PRIVATE KEY***", True
+        elif inside and _compiled(_KEY_REST).search(line):
+            lines[index] = MASK
+        else:
+            inside = False
+    return lines
+
+
+def _without_blocks(lines: list[str]) -> Iterable[str]:
+    """Masks what goes on over several lines: a row that a database quotes, a YAML block below a telling key."""
+    row, indent = 0, -1
+    for line in lines:
+        short = line[:MAX_LINE]
+        if row:
+            row = 0 if _compiled(_ROW_ENDS).search(short) else row - 1
+            yield MASK
+            continue
+        if indent >= 0 and short.strip() and len(short) - len(short.lstrip()) > indent:
+            yield MASK
+            continue
+        block = (
+            _compiled(_BLOCK).search(short) if short.rstrip()[-3:].strip("+-0123456789 ")[-1:] in ("|", ">") else None
+        )
+        indent = len(block[1]) if block else -1
+        if "Failing row contains" in short and not _compiled(_ROW_ENDS).search(short):
+            row = MAX_ROW
+        yield line
+
+
 def _redact_line(line: str) -> str:
     cut = len(line) > MAX_LINE
     line = line[:MAX_LINE]
+    if "Failing row contains" in line:
+        line = _compiled(rf"{_ROW}[^\n]*").sub("***ROW***", line)
+    if len(line) >= 64 and _compiled(_KEY_LINE).search(line):
+        line = f"{line[: -len(line.split()[-1])]}{MASK}"
     lowered = line.lower()
-    for rule in _RULES:
+    for rule in RULES:
         if any(needle in lowered for needle in rule.needles):
             line = _compiled(rule.pattern).sub(rule.replacement, line)
     return f"{line}…" if cut else line
@@ -190,12 +214,42 @@ def _decoded(value: Any) -> bytes:
 
 def _redact_value(name: str, value: Any) -> Any:
     if isinstance(value, dict):
-        if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
-            value = {**value, "value": _env_value(value["name"], value["value"])}
-        return {key: _redact_value(str(key), item) for key, item in value.items()}
+        return _redact_mapping(name, value)
     if isinstance(value, list):
-        return [_redact_value(name, item) for item in value]
+        return [_redact_value(name, each) for each in _without_flag_values(value)]
     return redact(value) if isinstance(value, str) else value
+
+
+def _redact_mapping(name: str, value: dict[str, Any]) -> Object:
+    if value.get("kind") == "Secret" and name:
+        value = _without_echoes(value)
+        _replace_values(value, digits=8)
+    if isinstance(value.get("name"), str) and isinstance(value.get("value"), str):
+        value = {**value, "value": _env_value(value["name"], value["value"])}
+    shown = {}
+    for key, item in value.items():
+        if key in (LAST_APPLIED, "managedFields"):
+            continue
+        telling = name in _FREE and isinstance(item, str) and _compiled(_TELLING_KEY).search(str(key))
+        shown[key] = _known_hash(item) if telling else _redact_value(str(key), item)
+    return shown
+
+
+def _known_hash(value: str) -> str:
+    """What stands for the value of a Secret stays."""
+    return value if value.startswith("sha256:") else MASK
+
+
+def _without_flag_values(values: list[Any]) -> list[Any]:
+    """Arguments in which the value of --password, or that of curl's --user, is a word of its own."""
+    found, before = [], ""
+    for each in values:
+        word = each if isinstance(each, str) else ""
+        telling = _compiled(_TELLING_FLAG).fullmatch(before) and not word.startswith("-")
+        user = before in ("-u", "--user") and ":" in word
+        found.append(MASK if word and (telling or user) else each)
+        before = word
+    return found
 
 
 def _env_value(name: str, value: str) -> str:

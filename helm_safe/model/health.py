@@ -115,18 +115,20 @@ def trouble_of(pod: Object) -> str:
         reason = str(dig(status, "state", "waiting", "reason") or "")
         container = f"Pod/{name_of(pod)}: container {status.get('name')}"
         if reason in HOPELESS:
-            ended = _ended(status)
+            ended = how_it_ended(status)
             detail = f"it {ended}" if ended else str(dig(status, "state", "waiting", "message") or "")
             return f"{container}: {reason}, {detail}" if detail else f"{container}: {reason}"
         if dig(status, "lastState", "terminated", "reason") == "OOMKilled":
-            return f"{container} {_ended(status)}"
+            return f"{container} {how_it_ended(status)}"
     return ""
 
 
 def restarted(pod: Object) -> str:
     """That containers of a pod were restarted, and how they ended; "" where none was."""
     count = restarts_of(pod)
-    ends = (f"container {status.get('name')} {_ended(status)}" for status in _statuses(pod) if _ended(status))
+    ends = (
+        f"container {status.get('name')} {how_it_ended(status)}" for status in _statuses(pod) if how_it_ended(status)
+    )
     times = "once" if count == 1 else f"{count} times"
     return ": ".join([f"Pod/{name_of(pod)} restarted {times}", *list(ends)[:1]]) if count else ""
 
@@ -178,7 +180,7 @@ _EXITS = {
 }
 
 
-def _ended(status: Mapping[str, Any]) -> str:
+def how_it_ended(status: Mapping[str, Any]) -> str:
     """How a container's last run ended, in words; "" where it is the first one."""
     end = dig(status, "lastState", "terminated") or dig(status, "state", "terminated")
     if not isinstance(end, dict):
@@ -192,8 +194,7 @@ def _ended(status: Mapping[str, Any]) -> str:
 
 
 def _statuses(pod: Object) -> list[Mapping[str, Any]]:
-    status = pod.get("status") or {}
-    found = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    found = [*sequence(pod, "status", "initContainerStatuses"), *sequence(pod, "status", "containerStatuses")]
     return [each for each in found if isinstance(each, dict)]
 
 

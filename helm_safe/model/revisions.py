@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import NamedTuple
 
@@ -19,6 +19,10 @@ class Release(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name} in {self.namespace}"
+
+
+HOOK_SKEW = timedelta(seconds=120)
+"""A hook's run that began earlier than this before its revision is another revision's: a rollback copies them."""
 
 
 class RevisionStatus(str, Enum):
@@ -92,6 +96,21 @@ class Revision:
     @property
     def server_side(self) -> bool:
         return self.apply_method == "ssa"
+
+
+def ran_with(revision: Revision, hook: Hook) -> bool:
+    """Whether the record proves that the hook ran with this very revision."""
+    began, deployed = hook.started_at, revision.deployed_at
+    if began is None or deployed is None or (began.tzinfo is None) != (deployed.tzinfo is None):
+        return False
+    return began >= deployed - HOOK_SKEW
+
+
+def run_of(revision: Revision, hook: Hook) -> str:
+    """What the record proves of the hook's run with this revision, in words."""
+    if hook.started_at is None or not ran_with(revision, hook):
+        return "no proof that it ran with this revision"
+    return f"it ran at {hook.started_at.isoformat()}: {hook.phase or 'unknown result'}"
 
 
 @dataclass(frozen=True, slots=True)

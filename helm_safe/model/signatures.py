@@ -246,10 +246,28 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
         r"""(?i)(?:password authentication failed for user "(?P<u>[^"]+)"|Access denied for user \'(?P<u2>[^\']+)\'@|Login failed for user|ORA-01017|WRONGPASS|NOAUTH Authentication required|SASL authentication failed|AuthenticationFailed|SQLSTATE[ (:=\[]*(?:28P01|28000)\b)""",
     ),
     (
+        "DISK_FULL",
+        "platform",
+        "disk_full",
+        r"(?i)(?:No space left on device|\bENOSPC\b|Disk quota exceeded|database or disk is full|SQLSTATE[ (:=\[]*53100\b)",
+    ),
+    (
+        "TLS_CERTIFICATE",
+        "dependency",
+        "certificate",
+        r"(?i)(?:certificate has expired|certificate is not yet valid|CERT_HAS_EXPIRED|CertificateExpiredException|CertificateNotYetValidException|certificate verify failed|unable to get local issuer certificate|certificate signed by unknown authority|PKIX path (?:building|validation) failed|SSLHandshakeException)",
+    ),
+    (
+        "DNS",
+        "dependency",
+        "name_unknown",
+        r"(?i)(?:\bENOTFOUND\b(?: (?P<h>[\w.-]+))?|\bEAI_AGAIN\b|(?:lookup (?P<h2>[\w.-]+)[^\n]{0,80})?no such host|Name or service not known|Temporary failure in name resolution|UnknownHostException(?:: (?P<h3>[\w.-]+))?|could not translate host name \"?(?P<h4>[\w.-]+)|nodename nor servname provided|server misbehaving)",
+    ),
+    (
         "DB_UNREACHABLE",
         "dependency",
         "network",
-        r"(?i)(?:ECONNREFUSED|Connection refused|could not connect to server|ENOTFOUND|Name or service not known|no such host|UnknownHostException|i/o timeout|Communications link failure)",
+        r"(?i)(?:ECONNREFUSED|Connection refused|could not connect to server|i/o timeout|Communications link failure|No route to host|\bEHOSTUNREACH\b|\bETIMEDOUT\b|connection timed out|upstream connect error)",
     ),
     (
         "DB_SATURATED",
@@ -270,6 +288,36 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (
         r"(?:java\.lang\.OutOfMemoryError|JavaScript heap out of memory|MemoryError|fatal error: runtime: out of memory|signal: killed)",
     ),
     ("EXEC_FORMAT", "image", "arch", r"(?:exec format error|exec user process caused)"),
+    (
+        "PORT_IN_USE",
+        "config",
+        "port_in_use",
+        r"(?i)(?:address already in use|\bEADDRINUSE\b(?:[^\n]{0,40}:(?P<p>\d{1,5}))?|Port (?P<p2>\d{1,5}) was already in use|Only one usage of each socket address)",
+    ),
+    (
+        "READ_ONLY",
+        "config",
+        "read_only",
+        r"(?i)(?:Read-only file system|\bEROFS\b|ReadOnlyFileSystemException)",
+    ),
+    (
+        "PERMISSION",
+        "config",
+        "permission",
+        r"(?i)(?:permission denied(?! for (?:table|relation|schema|database|sequence))|\bEACCES\b|\bEPERM\b|operation not permitted|AccessDeniedException: /)",
+    ),
+    (
+        "DB_RIGHTS",
+        "config",
+        "database_rights",
+        r"(?i)(?:permission denied for (?:table|relation|schema|database|sequence) (?P<o>[\w.\"]+)|must be owner of (?:table|relation)|SQLSTATE[ (:=\[]*42501\b|command denied to user|ORA-01031\b)",
+    ),
+    (
+        "CODE_MISSING",
+        "image",
+        "code_missing",
+        r"(?:ModuleNotFoundError: No module named '(?P<m>[\w.]+)'|Cannot find module '(?P<m2>[^']{1,120})'|NoClassDefFoundError: (?P<m3>[\w./$]+)|error while loading shared libraries: (?P<m4>[\w.+-]+)|executable file not found in \$PATH)",
+    ),
 )
 SIGNATURES = tuple(Signature(name, family, meaning, re.compile(regex)) for name, family, meaning, regex in _ROWS)
 
@@ -292,13 +340,13 @@ def scan(log: str) -> list[Match]:
 
 def tally(found: dict[tuple[str, str], Match], line: str) -> None:
     """Count one more line. found: by id of the signature and subject."""
-    match = _match_of(line)
+    match = match_of(line)
     if match:
         known = found.get((match.signature.id, match.subject))
         found[match.signature.id, match.subject] = known._replace(times=known.times + 1) if known else match
 
 
-def _match_of(line: str) -> Match | None:
+def match_of(line: str) -> Match | None:
     """The first signature that a line matches."""
     short = line[:MAX_LINE]
     for signature in SIGNATURES:

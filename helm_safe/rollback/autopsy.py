@@ -2,130 +2,118 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from helm_safe.core.objects import Object, dig, label_selector_matches, labels_of, mapping, name_of, sequence
-from helm_safe.core.redact import redact, redact_object
-from helm_safe.files import private_dir, safe_name, write_private
-from helm_safe.model.errors import ClusterError
+from helm_safe.core.masking import Masker
+from helm_safe.files import safe_name
+from helm_safe.model.collected import Collected
+from helm_safe.model.errors import ClusterError, NotFound
 from helm_safe.model.events import Level
-from helm_safe.model.health import restarts_of, trouble_of
+from helm_safe.model.evidence import current_of, propose, unfinished
+from helm_safe.model.inquest import document
 from helm_safe.model.plan import Stage, Step
-from helm_safe.model.resources import DAEMON_SETS, DEPLOYMENTS, EVENTS, PODS, REPLICA_SETS, STATEFUL_SETS
-from helm_safe.model.signatures import scan
-from helm_safe.model.snapshot import Resource
+from helm_safe.model.revisions import History, Release
+from helm_safe.model.snapshot import Served
+from helm_safe.model.suspicions import Judgement, judge
+from helm_safe.report.inquest import markdown
+from helm_safe.rollback.casefile import Bundle, save
+from helm_safe.rollback.collecting import BUDGET, Asked, Budget, collect
 from helm_safe.rollback.commit import Outcome, passed
-from helm_safe.rollback.context import Run, in_parallel
+from helm_safe.rollback.context import Run, World
+from helm_safe.rollback.inspect import evidence_for
 
-BUDGET = 30.0  # seconds; evidence is worth a wait, but not an outage
-MAX_PODS = 10
-MAX_BYTES = 20 * 1024 * 1024
+_MISSED = ("pods ", "events ", "the ", "container ")
+"""Notes that a run says aloud; kinds that its Role does not grant stand in the bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inquest:
+    """What was collected, what it says, and what takes secrets out of it."""
+
+    collected: Collected
+    judgement: Judgement
+    masker: Masker
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The published shape (schema autopsy), without the place of the bundle."""
+        found: dict[str, Any] = self.masker.strings(document(self.collected, self.judgement))
+        return found
+
+
+def inquire(world: World, asked: Asked, *, served: Served | None = None, seconds: float = BUDGET) -> Inquest:
+    """Collect and judge; changes nothing. What cannot be read is named in the notes."""
+    budget = Budget.of(world, seconds)
+    if served is None:
+        try:
+            served = world.cluster.served()
+        except ClusterError as error:
+            budget.note(f"the kinds that the API server serves were not read: {error.message}")
+            served = Served({})
+    collected, masker = collect(world, asked, served, budget)
+    return Inquest(collected, judge(collected), masker)
+
+
+def asked_of(world: World, history: History, known_good_after: float) -> Asked:
+    """What stands, and the revision one would go back to: the one known to be good, or the newest with other content.
+
+    Raises NotFound.
+    """
+    current = current_of(history)
+    if current is None:
+        raise NotFound(f"release {history.release} is uninstalled", "There is nothing left to look at.")
+    earlier = [each for each in history.revisions if each.number < current.number and each.content != current.content]
+    served = [each for each in earlier if not unfinished(each)] or earlier
+    try:
+        good = propose(history, evidence_for(world, history, known_good_after))
+    except ClusterError:
+        good = None
+    return Asked(history, current, good or (served[-1] if served else None))
+
+
+def keep(found: Inquest, folder: Path) -> Bundle:
+    """Save the bundle. Raises OSError."""
+    return save(folder, found.collected, found.masker, found.body, markdown(found.body))
+
+
+def folder_of(evidence: Path, release: Release, name: str) -> Path:
+    return evidence / safe_name(release.namespace) / safe_name(release.name) / name
 
 
 def autopsy(run: Run, step: Step, again: bool) -> Outcome:  # noqa: ARG001 - reading twice is harmless
-    """Save logs (also of previous containers), events and states of the current revision's pods."""
-    folder = run.world.evidence / safe_name(run.release.namespace) / safe_name(run.release.name) / run.journal.run_id
-    deadline = run.world.clock.monotonic() + BUDGET
-    pods = _pods_of_release(run)
-    saved = _Folder(folder)
-    saved.write_all("workloads.json", _states(run, (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, REPLICA_SETS)))
-    saved.write_all("pods.json", map(redact_object, pods))
-    saved.write_all("events.json", _states(run, (EVENTS,)))
-    suspicions = []
-    for pod in _worst_first(pods)[:MAX_PODS]:
-        if run.world.clock.monotonic() > deadline:
-            run.tell(Stage.AUTOPSY, f"out of time after {BUDGET:.0f} s: some logs were not saved", Level.WARNING)
-            break
-        suspicions += _save_logs(run, saved, pod)
-    for sentence in sorted(set(suspicions))[:5]:
-        run.tell(Stage.AUTOPSY, sentence, Level.WARNING)
-    return passed(
-        f"evidence of {len(pods)} pods saved in {folder}", folder=str(folder), suspicions=sorted(set(suspicions))
-    )
-
-
-class _Folder:
-    """Private files below one folder, bounded in sum."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = private_dir(folder)
-        self._left = MAX_BYTES
-
-    def write_all(self, name: str, objects: Iterable[Object]) -> None:
-        """A JSON list, whole objects as long as there is room: thousands of events need not be in memory at once."""
-        texts, size = [], 0
-        for obj in objects:
-            text = json.dumps(obj, indent=1, ensure_ascii=False)
-            size += len(text) + 2
-            if size > self._left:
-                break
-            texts.append(text)
-        self.write(name, "[" + ",\n".join(texts) + "]")
-
-    def write(self, name: str, text: str) -> None:
-        if len(text) > self._left:
-            text = text[: max(self._left, 0)]
-        if text:
-            self._left -= len(text)
-            write_private(self._folder / safe_name(name), text)
-
-
-def _states(run: Run, resources: Iterable[Resource]) -> Iterator[Object]:
-    """Objects of the namespace, redacted; kinds that may not be listed are told, not fatal."""
-    for resource in resources:
-        try:
-            found = run.world.cluster.list(resource, run.release.namespace).items
-        except ClusterError as error:
-            run.tell(Stage.AUTOPSY, f"no {resource.plural}: {error.message}", Level.WARNING)
-            continue
-        found.reverse()
-        while found:
-            yield redact_object(found.pop())
-
-
-def _pods_of_release(run: Run) -> list[Object]:
-    """Pods that the workloads of either revision select."""
+    """Save logs (also of previous containers), events, states and differences, and say what they point to."""
     history = run.world.releases.history(run.release)
-    selectors = [
-        mapping(obj, "spec", "selector")
-        for number in (run.plan.current, run.plan.target)
-        for obj in (history.get(number) or history.last).objects.values()
-        if mapping(obj, "spec", "selector").get("matchLabels")
-    ]
+    current = history.get(run.plan.current) or history.last
+    found = inquire(run.world, Asked(history, current, history.get(run.plan.target)), served=_served(run))
+    for note in (*found.collected.notes, *found.judgement.notes):
+        run.tell(Stage.AUTOPSY, note, Level.WARNING if note.startswith(_MISSED) else Level.DETAIL)
+    sentences = [_told(each) for each in found.body["suspicions"]]
+    for sentence in sentences:
+        run.tell(Stage.AUTOPSY, sentence, Level.WARNING)
+    count, advice = len(found.collected.of_kind("Pod")), found.judgement.advice
+    facts = {"suspicions": sentences, "advice": advice.value if advice else ""}
     try:
-        pods = run.world.cluster.list(PODS, run.release.namespace).items
-    except ClusterError as error:
-        run.tell(Stage.AUTOPSY, f"no pods: {error.message}", Level.WARNING)
-        return []
-    return [pod for pod in pods if any(label_selector_matches(each, labels_of(pod)) for each in selectors)]
+        bundle = keep(found, folder_of(run.world.evidence, run.release, run.journal.run_id))
+    except OSError as error:
+        run.tell(Stage.AUTOPSY, f"the evidence could not be saved: {error}", Level.WARNING)
+        return passed(f"evidence of {count} pods was read and could not be saved", folder="", archive="", **facts)
+    where = {"folder": str(bundle.folder), "archive": str(bundle.archive or "")}
+    return passed(f"evidence of {count} pods saved in {bundle.folder}", **where, **facts)
 
 
-def _worst_first(pods: list[Object]) -> list[Object]:
-    return sorted(pods, key=lambda pod: (not trouble_of(pod), -restarts_of(pod), name_of(pod)))
+def _served(run: Run) -> Served | None:
+    try:
+        return run.served()
+    except ClusterError:
+        return None
 
 
-def _save_logs(run: Run, saved: _Folder, pod: Object) -> list[str]:
-    """The logs of every container of a pod; returns what they say that is known."""
-    statuses = [*sequence(pod, "status", "initContainerStatuses"), *sequence(pod, "status", "containerStatuses")]
-    wanted = [(str(status.get("name")), False) for status in statuses]
-    wanted += [(str(status.get("name")), True) for status in statuses if dig(status, "lastState", "terminated")]
-
-    def fetch(row: tuple[str, bool]) -> tuple[str, bool, str]:
-        container, previous = row
-        try:
-            return (
-                container,
-                previous,
-                run.world.cluster.logs(run.release.namespace, name_of(pod), container, previous=previous),
-            )
-        except ClusterError:
-            return container, previous, ""  # a container that never started has no log
-
-    suspicions = []
-    for container, previous, log in in_parallel(fetch, wanted):
-        if log:
-            saved.write(f"{name_of(pod)}.{container}{'.previous' if previous else ''}.log", redact(log))
-        suspicions += [f"{match.signature.meaning} ({match.signature.id}): {redact(match.line)}" for match in scan(log)]
-    return suspicions
+def _told(suspicion: Mapping[str, Any]) -> str:
+    """A suspicion in one line, with its first piece of evidence and the difference that explains it."""
+    first = f" Seen: {suspicion['evidence'][0]}." if suspicion["evidence"] else ""
+    change = f" Changed: {suspicion['explainedBy'][0]}." if suspicion["explainedBy"] else ""
+    where = f" ({suspicion['workload']})" if suspicion["workload"] else ""
+    return f"{suspicion['advice']}: {suspicion['title']}{where}; {suspicion['direction']}.{first}{change}"
