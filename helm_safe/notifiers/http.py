@@ -96,7 +96,7 @@ class Http:
         body: JSON, or its bytes where a signature covers them. repeatable: whether the receiver can tell a repeated
         message from a new one.
         """
-        content = body if isinstance(body, bytes) else _encoded(body)
+        content = body if body is None or isinstance(body, bytes) else encoded(body)
         if self._setup.dry:
             self._show(method, path, content, headers or {})
             return None
@@ -194,8 +194,9 @@ def receiver(setup: Setup, default: str, headers: Mapping[str, str] | None = Non
     return Http(setup, str(setup.options.get("url") or default), headers=headers)
 
 
-def _encoded(body: Any) -> bytes | None:
-    return None if body is None else json.dumps(body, separators=(",", ":")).encode()
+def encoded(body: Any) -> bytes:
+    """JSON as it is sent."""
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -53,7 +53,7 @@ class PagerDuty:
 
     def _payload(self, notice: Notice) -> dict[str, Any]:
         return {
-            "summary": cut(f"[{notice.cluster}] {notice.title}", 1024),
+            "summary": cut(notice.title, 1024),
             "source": cut(f"{notice.cluster}/{notice.namespace}/{notice.release}", 255),
             "severity": notice.state.urgency.value,
             "timestamp": notice.at.isoformat(),

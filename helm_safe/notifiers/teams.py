@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from helm_safe.model.incident import Memory, Notice, Urgency, cut
-from helm_safe.notifiers.http import Http
+from helm_safe.notifiers.http import Http, encoded
 from helm_safe.notifiers.setup import Setup
 
+MOST = 28 * 1024
+"""Bytes of a message."""
 COLOURS = {
     Urgency.INFO: "good",
     Urgency.WARNING: "warning",
@@ -35,11 +38,17 @@ class Teams:
         return memory
 
     def _post(self, notice: Notice) -> None:
-        self._http.send("POST", "", _card(notice), repeatable=False)
+        self._http.send("POST", "", _fitting(notice), repeatable=False)
+
+
+def _fitting(notice: Notice) -> bytes:
+    """The card without as many of the oldest lines as it takes to be taken."""
+    while len(card := encoded(_card(notice))) > MOST and notice.lines:
+        notice = replace(notice, lines=notice.lines[1:])
+    return card
 
 
 def _card(notice: Notice) -> dict[str, Any]:
-    """At most 28 KB: 20 lines of 300 characters and a dozen facts are below that, also in UTF-8."""
     heading = {"weight": "Bolder", "size": "Medium", "style": "heading", "color": COLOURS[notice.state.urgency]}
     facts = [{"title": name, "value": cut(_plain(value), 300)} for name, value in notice.facts]
     body = [

@@ -178,7 +178,7 @@ class Desk:
             at=now,
             began=run.progress.started_at or now,
             state=self._state,
-            cluster=f"cluster {self._incident.get('cluster') or 'unknown'}",
+            cluster=str(self._incident.get("cluster") or "unknown"),
             namespace=run.release.namespace,
             release=run.release.name,
             subject=subject if rolls else f"isolation of revision {plan.current}",
@@ -249,9 +249,12 @@ def _end_of(run: Run) -> tuple[State, str]:
     state, done = _ENDS[run.progress.end], run.progress.done
     if any(step.id in done and not run.progress.passed(step.id) for step in (*run.plan.undo, *run.plan.hold)):
         return State.FAILED, run.progress.reason
-    if state is State.SUCCEEDED and not committed(run.progress):
-        state = State.ISOLATED
-    return state, run.progress.reason
+    if state is not State.SUCCEEDED:
+        return state, run.progress.reason
+    if not committed(run.progress):
+        return State.ISOLATED, "all users are at a backend that has proved itself"
+    restored = done.get("rollback", {}).get("revision", "the newest one")
+    return state, f"revision {restored} is live, with the manifest of revision {run.plan.target}"
 
 
 def _belong(run: Run) -> str:
