@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "helm_safe.cli.watchdog",
         "the guard of a run, which puts users where they are safe when it is left alone",
     ),
+    "notify": ("helm_safe.cli.notify", "who is told of a run: list them, or send each a test message"),
     "rbac": ("helm_safe.cli.rbac", "the least Role that a run needs, as a manifest"),
     "kustomize": ("helm_safe.cli.kustomize", "deploy a Kustomize build as a release, with history and rollback"),
     "krm": ("helm_safe.cli.krm", "the KRM function for Kustomize and kpt; also the program helm-safe-krm"),

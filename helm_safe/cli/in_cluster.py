@@ -113,6 +113,8 @@ def words(args: argparse.Namespace, release: Release, target: int, *, policy: bo
         found += ["--recreate", name]
     found += [f"--{name.replace('_', '-')}" for name in _NATIVE if getattr(args, name)]
     found += ["--server-side", args.server_side] if args.server_side != "auto" else []
+    found += ["--incident", args.incident] if args.incident else []
+    found += ["--notify-dry-run"] if args.notify_dry_run else []
     found += ["--description", args.description] if args.description else []
     found += ["--history-max", str(args.history_max)] if args.history_max is not None else []
     return [*found, "--policy", "/policy/policy.yaml"] if policy else found

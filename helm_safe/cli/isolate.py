@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_connection(parser)
     options.add_judging(parser)
     options.add_watching(parser)
+    options.add_telling(parser)
     parser.add_argument("--to", metavar="SERVICE", default="", help="the backend (default: the one that is found)")
     parser.add_argument("-y", "--yes", action="store_true", help="go on without a question")
 

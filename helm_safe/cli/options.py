@@ -115,6 +115,12 @@ def add_in_cluster(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "in-cluster.after", "the guard acts after so long without a sign of life", metavar="TIME")
 
 
+def add_telling(parser: argparse.ArgumentParser) -> None:
+    """Those who are told of a run (policy: notifiers)."""
+    parser.add_argument("--incident", metavar="KEY", help="join an incident that is open already")
+    parser.add_argument("--notify-dry-run", action="store_true", help="show what notifiers would send; send nothing")
+
+
 def add_known_good(parser: argparse.ArgumentParser) -> None:
     """What decides which revisions are good: `history` and the runs share it."""
     parser.add_argument("--policy", metavar="FILE", help="policy; else the ConfigMap helm-safe-policy, if there is one")
@@ -180,6 +186,13 @@ def revision_number(text: str | None) -> int | None:
             "`helm safe-rollback history RELEASE` shows the revisions. Leave it out to be offered the newest good one.",
         )
     return int(text)
+
+
+def incident_key(text: str | None) -> str:
+    """The key as typed, "" when absent. Raises UsageError for what no notifier could take."""
+    if text is not None and not (0 < len(text) <= 255 and text.isascii() and text.isprintable() and " " not in text):
+        raise UsageError("--incident: a key of at most 255 characters without blanks is expected", "`status` tells it.")
+    return text or ""
 
 
 def acceptances(pairs: list[str]) -> dict[str, str]:

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_watching(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="go on without a question")
     options.add_in_cluster(parser)
+    options.add_telling(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the plan and stop; the same as `plan`")
 
 

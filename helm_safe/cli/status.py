@@ -74,6 +74,7 @@ def document(state: RunState) -> dict[str, Any]:
         "startedAt": progress.started_at.isoformat() if progress.started_at else "",
         "holder": state.holder.identity if state.holder else "",
         "waiting": state.waiting[1] if state.waiting else None,
+        "incident": _incident(progress),
         "safe": str(progress.safe.get("to", "")),
         "current": plan.current if plan else 0,
         "target": plan.target if plan else 0,
@@ -88,6 +89,19 @@ def document(state: RunState) -> dict[str, Any]:
             for step in (_steps(plan, progress) if plan else ())
         ],
     }
+
+
+def _incident(progress: Progress) -> dict[str, Any] | None:
+    """Names only: what was sent, and what did not arrive."""
+    from helm_safe.model.records import INCIDENT
+
+    if INCIDENT not in progress.captured:
+        return None
+    told = [
+        {"name": name, "state": str(data.get("did", "")), "why": str(data.get("failed", ""))}
+        for name, data in sorted(progress.told.items())
+    ]
+    return {"key": str(progress.captured[INCIDENT].get("key", "")), "notifiers": told}
 
 
 def _show_waiting(args: argparse.Namespace, facts: dict[str, Any], release: Release, now: datetime) -> None:
@@ -137,6 +151,11 @@ def _show(args: argparse.Namespace, state: RunState) -> None:
         line(out, f"If it stops here, users belong to {body['safe']}")
     if body["reason"]:
         line(out, f"Reason: {body['reason']}")
+    if body["incident"]:
+        told = [
+            f"{n['name']} {n['state']}" + (f" ({n['why']})" if n["why"] else "") for n in body["incident"]["notifiers"]
+        ]
+        line(out, f"Incident {body['incident']['key']}: {', '.join(told) or 'nobody was told yet'}")
     table(
         out,
         ["STAGE", "STATE", "STEP", "RESULT"],

@@ -36,6 +36,7 @@ def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Rel
     namespace = os.environ.get("HELM_NAMESPACE", "")
     if namespace:
         namespace_name(namespace)
+    from helm_safe.cli.notifying import openers
     from helm_safe.helm.releases import open_releases
     from helm_safe.journal.clock import SystemClock
     from helm_safe.kube.cluster import KubeCluster
@@ -52,7 +53,9 @@ def open_world(args: argparse.Namespace, reporter: Reporter) -> tuple[World, Rel
 
         return queries_of(settings, cluster, clock, os.environ)
 
-    world = World(cluster, open_releases(cluster, os.environ), clock, reporter, evidence_folder(), metrics, queries)
+    releases, folder = open_releases(cluster, os.environ), evidence_folder()
+    telling = openers(lambda: cluster, clock, os.environ)
+    world = World(cluster, releases, clock, reporter, folder, metrics, queries, telling)
     return world, Release(namespace_name(namespace or cluster.namespace or "default"), name)
 
 
@@ -102,13 +105,15 @@ def export_connection(args: argparse.Namespace) -> None:
 
 def settings_of(args: argparse.Namespace) -> Settings:
     """The flags that policy and annotations do not know. Raises UsageError for one that cannot be read."""
-    from helm_safe.cli.options import acceptances
+    from helm_safe.cli import options
 
     return Settings(
         yes=getattr(args, "yes", False),
         dry_run=getattr(args, "dry_run", False),
         watchdog=getattr(args, "watchdog", False),
-        accept=acceptances(args.accept),
+        incident=options.incident_key(getattr(args, "incident", None)),
+        notify_dry_run=getattr(args, "notify_dry_run", False),
+        accept=options.acceptances(args.accept),
         recreate=frozenset(args.recreate),
         native=NativeOptions(
             no_hooks=args.no_hooks,

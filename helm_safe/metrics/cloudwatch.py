@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from helm_safe.core.objects import dig, mapping, sequence
-from helm_safe.metrics.http import checked, shown
+from helm_safe.metrics.http import checked
 from helm_safe.metrics.readings import Pair, number, several
 from helm_safe.metrics.skew import Skew
 from helm_safe.model.errors import UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock, Cluster
+from helm_safe.web import shown
 
 PERIOD = 60
 """Seconds of an interval where the query names none."""

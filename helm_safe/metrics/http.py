@@ -19,11 +19,8 @@ import tenacity
 import urllib3
 from urllib3.exceptions import HTTPError, SSLError
 
-from helm_safe import __version__
-from helm_safe.core.dates import http_date
+from helm_safe import __version__, web
 from helm_safe.core.printable import printable
-from helm_safe.core.proxies import proxy_for
-from helm_safe.core.redact import redact
 from helm_safe.metrics.credentials import Login
 from helm_safe.metrics.readings import several
 from helm_safe.metrics.skew import Fetch, Skew
@@ -37,8 +34,6 @@ MAX_BODY = 16 * 1024 * 1024
 TRIES = 4
 _CONNECT, _SILENCE = 5.0, 10.0
 _BUSY = (429, 502, 503, 504)
-_BACK_OFF = tenacity.wait_exponential(multiplier=0.5, max=4) + tenacity.wait_random(0, 0.5)
-_RESETS = ("Retry-After", "X-RateLimit-Reset", "RateLimit-Reset")
 
 
 class _Again(Exception):
@@ -118,7 +113,7 @@ class Http:
         text = str(words)
         for secret in self._login.secrets:
             text = text.replace(secret, "***")
-        return shown(text)
+        return web.shown(text)
 
     def _asked(self, path: str, query: Mapping[str, str], body: Any, accept: str) -> bytes:
         now = self._clock.monotonic()
@@ -170,18 +165,15 @@ class Http:
 
     def _bounded(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         """The body, read piece by piece: a server that sends a byte now and then does not hold a gate up."""
-        pieces, size = [], 0
-        while piece := response.read1(1 << 16, decode_content=True):
-            pieces.append(piece)
-            size += len(piece)
-            if size > MAX_BODY:
-                raise NoData(f"{self.name} answers with more than {MAX_BODY >> 20} MiB", "Ask for less.")
-            if self._clock.monotonic() > deadline:
-                raise NoData(f"{self.name} does not answer within {BUDGET:.0f} s")
-        return b"".join(pieces)
+        try:
+            return web.read(response, MAX_BODY, lambda: self._clock.monotonic() > deadline)
+        except web.TooLong:
+            raise NoData(f"{self.name} answers with more than {MAX_BODY >> 20} MiB", "Ask for less.") from None
+        except web.TooSlow:
+            raise NoData(f"{self.name} does not answer within {BUDGET:.0f} s") from None
 
     def _refusal(self, response: urllib3.BaseHTTPResponse, body: bytes) -> Exception:
-        status, words = response.status, self.shown(_complaint(body))
+        status, words = response.status, self.shown(web.complaint(body))
         told = f": {words}" if words else ""
         if status in (401, 403):
             why = f"refuses the credentials ({status}), which are taken from {self._login.variables}"
@@ -190,7 +182,7 @@ class Http:
             return Refused(f"{self.name} redirects ({status}), which is not followed", "Give the address it leads to.")
         if status in _BUSY:
             limited = "limits requests" if status == 429 else "is busy or down"
-            return _Again(NoData(f"{self.name} {limited} ({status}){told}"), _after(response.headers))
+            return _Again(NoData(f"{self.name} {limited} ({status}){told}"), web.after(response.headers))
         if 400 <= status < 500 and status != 408:
             return Refused(f"{self.name} cannot answer ({status}){told}", "Correct the query or the address.")
         return NoData(f"{self.name} is in trouble ({status}){told}")
@@ -198,15 +190,10 @@ class Http:
     def _no_trust(self, error: SSLError) -> Exception:
         """A certificate that does not verify will not do so at the next try."""
         words = self.shown(error.args[0] if error.args else error)
-        if not any(word in words.upper() for word in ("CERTIFICATE", "ALERT", "HOSTNAME", "WRONG_VERSION")):
+        if not web.distrusted(error):
             return _Again(NoData(f"{self.name} does not answer (TLS: {words})"))
         advice = "metrics.tls.ca names the certificate authority, metrics.tls.cert and .key the client certificate."
         return Refused(f"no trusted connection to {self.name}: {words}", advice)
-
-
-def shown(words: object) -> str:
-    """Words of a server, harmless."""
-    return printable(redact(str(words).strip()[:2000]))[:300]
 
 
 def checked(url: str) -> str:
@@ -234,14 +221,8 @@ def checked(url: str) -> str:
 
 
 def _pool(url: str, options: Mapping[str, Any], env: Mapping[str, str]) -> urllib3.PoolManager:
-    settings: dict[str, Any] = {"num_pools": 1, "maxsize": 2}
-    if url.startswith("https:"):
-        settings["ssl_context"] = _context(*(str(options.get(f"tls.{name}") or "") for name in ("ca", "cert", "key")))
-    proxy = proxy_for(env, url)
-    try:
-        return urllib3.ProxyManager(proxy, **settings) if proxy else urllib3.PoolManager(**settings)
-    except HTTPError:
-        raise UsageError("HTTPS_PROXY or HTTP_PROXY is not the address of a proxy", "Write http://HOST:PORT.") from None
+    files = [str(options.get(f"tls.{name}") or "") for name in ("ca", "cert", "key")]
+    return web.pool(url, env, lambda: _context(*files))
 
 
 def _context(authority: str, certificate: str, key: str) -> ssl.SSLContext:
@@ -273,40 +254,9 @@ def _encoded(body: Any) -> tuple[bytes | None, Mapping[str, str]]:
 def _wait(state: tenacity.RetryCallState) -> float:
     """Seconds until the next try: what the server asked for, else about 0.5, 1 and 2."""
     after = _asked_for(state)
-    return _BACK_OFF(state) if after is None else after
+    return web.BACK_OFF(state) if after is None else after
 
 
 def _asked_for(state: tenacity.RetryCallState) -> float | None:
     failure = state.outcome and state.outcome.exception()
     return failure.after if isinstance(failure, _Again) else None
-
-
-def _after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a limiting server asks for, in whichever of the usual headers; None where it does not."""
-    for name in _RESETS:
-        told = headers.get(name, "").strip()
-        if told.replace(".", "", 1).isdecimal() and len(told) < 7:
-            return float(told)
-    moment = http_date(headers.get("Retry-After", ""))
-    sent = http_date(headers.get("Date", "")) or moment
-    return max((moment - sent).total_seconds(), 0.0) if moment and sent else None
-
-
-def _complaint(body: bytes) -> str:
-    """The reason that a refusal gives, from whichever of the usual places; "" where it gives none."""
-    try:
-        return _words(json.loads(body[:65536]), 4)
-    except (ValueError, RecursionError):
-        text = body[:300].decode("utf-8", "replace")
-        return "" if "<" in text else text
-
-
-def _words(said: Any, depth: int) -> str:
-    if isinstance(said, str) or not depth:
-        return said if isinstance(said, str) else ""
-    if isinstance(said, list):
-        return next(filter(None, (_words(each, depth - 1) for each in said[:10])), "")
-    if not isinstance(said, Mapping):
-        return ""
-    names = ("constraintViolations", "error", "errors", "message", "detail", "title")
-    return next(filter(None, (_words(said.get(name), depth - 1) for name in names)), "")

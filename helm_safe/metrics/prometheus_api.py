@@ -13,13 +13,14 @@ from urllib.parse import urlencode
 
 from helm_safe.core.objects import dig, mapping, sequence
 from helm_safe.metrics.credentials import PASSWORD, TOKEN, USER, login
-from helm_safe.metrics.http import MAX_BODY, Form, Http, shown
+from helm_safe.metrics.http import MAX_BODY, Form, Http
 from helm_safe.metrics.readings import Pair, readings
 from helm_safe.metrics.skew import Fetch
 from helm_safe.model.asking import PodRequest
 from helm_safe.model.errors import ClusterError, Forbidden, Missing, UsageError
 from helm_safe.model.traffic import NoData, Reading, Refused
 from helm_safe.ports import Clock, Cluster
+from helm_safe.web import shown
 
 LIMITS = (
     ("partial_response", "false"),  # Thanos: an error instead of what some of its stores know

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from helm_safe.core.annotations import PREFIX
 from helm_safe.core.written import ANNOTATED, DAY, PATH, Parser, none_or, one_of, span, text, whole
 from helm_safe.model import warming
+from helm_safe.model.notifying import read_notifiers
 from helm_safe.model.queries import read_queries
 
 PROVIDERS = (
@@ -94,6 +95,7 @@ OPTIONS: dict[str, Option] = {
         Option("gates.minimum-requests", ANNOTATED["minimum-requests"], 75, "", "minimum-requests"),
         Option("gates.no-traffic", one_of("warm-up", "wait", "ask", "stop"), "warm-up"),
         Option("gates.queries", read_queries, ()),
+        Option("notifiers", read_notifiers, ()),
         Option("metrics.provider", one_of(*PROVIDERS), "scrape"),
         Option("metrics.url", _URL, "", "--metrics"),
         Option("metrics.tenant", text(r"[-A-Za-z0-9!_.*'()|]{1,300}", "a tenant such as team-a"), ""),

@@ -11,6 +11,10 @@ from typing import Any, NamedTuple
 from helm_safe.model.plan import Plan, Stage
 
 FORMAT = 1
+INCIDENT = "incident"
+"""Under it the incident's key is captured."""
+NOTIFIER = "notifier "
+"""And under it, with its name, how far a notifier is: a resumed run opens nothing twice."""
 
 
 class Kind(str, Enum):
@@ -100,6 +104,12 @@ class Progress:
     last: Record | None = None
 
     @property
+    def told(self) -> dict[str, dict[str, Any]]:
+        """What became of each notifier, by its name."""
+        start = len(NOTIFIER)
+        return {step[start:]: data for step, data in self.captured.items() if step.startswith(NOTIFIER)}
+
+    @property
     def returned(self) -> bool:
         """Whether the routes are back: users are on the release's own Services for good, the standby may be gone."""
         return self.passed("routes")
@@ -113,12 +123,18 @@ def fold(records: Iterable[Record], progress: Progress | None = None) -> Progres
     """The state that the records describe, from `progress` on; total over any prefix of a run's journal."""
     progress = progress or Progress()
     for record in records:
-        progress = _step(progress, record)
+        progress = _step(_at(progress, record), record)
     return progress
 
 
+def _at(progress: Progress, record: Record) -> Progress:
+    """Notifiers are told beside all stages: their records say nothing of how far the run is."""
+    if record.stage == Stage.DECLARE.value:
+        return progress
+    return replace(progress, last=record, safe=record.safe or progress.safe)
+
+
 def _step(progress: Progress, record: Record) -> Progress:
-    progress = replace(progress, last=record, safe=record.safe or progress.safe)
     if record.kind is Kind.START:
         return replace(
             progress,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 
 from helm_safe.model.errors import Interrupted
 from helm_safe.model.events import Event, Level
+from helm_safe.model.incident import Notifier
 from helm_safe.model.logbook import LogBook
 from helm_safe.model.machine import safe_place, safe_share, stopping
 from helm_safe.model.plan import Plan, Stage
@@ -42,6 +44,17 @@ Answering = Callable[[Query], QueryProvider]
 """Opens the provider that a query names. Raises UsageError for one that cannot be had."""
 
 
+Notifiers = Callable[[Settings, str, Callable[[str], None]], Mapping[str, Callable[[], Notifier]]]
+"""By name, what opens each notifier of the settings for a run in the namespace, which may take time and raise
+HelmSafeError. The last argument shows what would be sent, or goes to stdout.
+"""
+
+
+def nobody(_settings: Settings, _namespace: str, _show: Callable[[str], None]) -> Mapping[str, Callable[[], Notifier]]:
+    """No notifiers."""
+    return {}
+
+
 class Turn(Exception):
     """Another process asked for something; the runner decides what is next."""
 
@@ -51,7 +64,7 @@ class World:
     """The adapters that a command was wired with.
 
     evidence: where autopsies are saved. metrics: opens the provider that settings choose; nothing is asked of it yet.
-    queries: opens those that answer the user's own metrics.
+    queries: opens those that answer the user's own metrics. notifiers: those who are told of a run.
     """
 
     cluster: Cluster
@@ -61,10 +74,15 @@ class World:
     evidence: Path
     metrics: Callable[[Resolved], MetricProvider]
     queries: Callable[[Resolved], Answering]
+    notifiers: Notifiers = nobody
 
     def fenced(self, lock: Lock) -> World:
         """The same world for the run that holds `lock`: without it no write is sent and no helm is started."""
         return replace(self, cluster=self.cluster.fenced(lock.check), releases=self.releases.fenced(lock.check))
+
+    def listening(self, reporter: Reporter) -> World:
+        """The same world, whose events go to another reporter."""
+        return replace(self, reporter=reporter)
 
 
 @dataclass(slots=True)
@@ -91,6 +109,7 @@ class Run:
     told: set[str] = field(default_factory=set)
     were_ready: set[str] = field(default_factory=set)
     upkeep: Callable[[Run], None] | None = None
+    writing: threading.RLock = field(default_factory=threading.RLock)
 
     def follow(self, resource: Resource, keep: Keep, *, fields: str = "") -> Following:
         """The release's objects of a kind, by one watch that lasts as long as the run. Raises what a list raises."""
@@ -151,12 +170,13 @@ class Run:
 
         Each record says where users must go if the run stops there.
         """
-        share = safe_share(self.plan, self.progress)
-        told = safe_words(self.plan, share) if self.plan.traffic else safe_place(self.plan, self.progress)
-        safe = {"share": share, "to": told} if told else {}
-        record = Record(self.world.cluster.now(), kind, stage.value, step, data or {}, safe)
-        self.journal.append(record)
-        self.progress = fold([record], self.progress)
+        with self.writing:  # notifiers record from threads of their own
+            share = safe_share(self.plan, self.progress)
+            told = safe_words(self.plan, share) if self.plan.traffic else safe_place(self.plan, self.progress)
+            safe = {"share": share, "to": told} if told else {}
+            record = Record(self.world.cluster.now(), kind, stage.value, step, data or {}, safe)
+            self.journal.append(record)
+            self.progress = fold([record], self.progress)
 
     def captured(self, step: str) -> dict[str, Any]:
         """An original that was journaled; empty when there is none."""

@@ -18,7 +18,7 @@ from helm_safe.model.events import Event, Level
 from helm_safe.model.machine import Verdict, safe_share
 from helm_safe.model.plan import EndState, Plan, Stage
 from helm_safe.model.policy import Resolved
-from helm_safe.model.records import Approval, Kind, Progress, fold
+from helm_safe.model.records import INCIDENT, NOTIFIER, Approval, Kind, Progress, fold
 from helm_safe.model.revisions import Release
 from helm_safe.model.settings import Asked, Settings
 from helm_safe.ports import Confirm
@@ -195,6 +195,8 @@ def _inherit(run: Run) -> None:
     for step, data in found[1].captured.items() if found else ():
         if step in moved:
             run.record(Kind.CAPTURED, Stage.ISOLATE, step, data)
+        elif step == INCIDENT or step.startswith(NOTIFIER):  # it was handed over to whoever goes on
+            run.record(Kind.CAPTURED, Stage.DECLARE, step, data)
 
 
 def undo_isolation(world: World, release: Release, settings: Settings) -> None:

@@ -29,6 +29,7 @@ from helm_safe.rollback.approval import approve
 from helm_safe.rollback.autopsy import autopsy
 from helm_safe.rollback.commit import Outcome, failed, passed, recreate, repair, replicas, restart, rollback, verify
 from helm_safe.rollback.context import Run, Turn, safe_words
+from helm_safe.rollback.declare import declared
 from helm_safe.rollback.following import follow
 from helm_safe.rollback.traffic import Stuck
 from helm_safe.rollback.users import users
@@ -101,7 +102,7 @@ def carry_out(run: Run, request: str = "") -> EndState:
     request: "abort" makes the machine choose the way out.
     """
     run.upkeep = joining.keep_joined if run.plan.strategy == "replicas" else None
-    with _signals(run.signals), closing(run), _told_as_mid_run(run):
+    with _signals(run.signals), closing(run), _told_as_mid_run(run), declared(run):
         _open(run)
         paused = False
         while True:

@@ -52,6 +52,11 @@ spec:
   in-cluster: {image: example/helm-safe:1, after: 20s}
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
+  notifiers:
+  - {name: pager, type: pagerduty, secret: {env: PAGERDUTY_ROUTING_KEY}, url: "https://events.eu.pagerduty.com"}
+  - {name: chat, type: slack, channel: C0123456789, secret: {file: /run/secrets/slack}}
+  - {name: am, type: alertmanager, urls: ["http://am-0:9093", "http://am-1:9093"], labels: {team: shop}}
+  - {name: dashboards, type: grafana, url: "https://grafana.example", secret: {ref: secret/grafana#token}, tags: [shop]}
   metrics:
     provider: scrape
     url: https://prometheus.example
