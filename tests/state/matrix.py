@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
 
 def play(kinds: tuple[str, ...], wanted: tuple[str, ...], sample: int = 1) -> Iterator[Outcome]:
-    """Every case whose tool can be had here; sample: every so many-th change of each tool but the first."""
+    """Every case whose tool can be had here; sample: every so many-th change of each tool, not the same ones."""
     for kind in kinds:
         with servers.database(kind) as address:
             engine = create_engine(make_url(address).set(drivername=DRIVERS[kind]))
@@ -60,7 +60,7 @@ def play(kinds: tuple[str, ...], wanted: tuple[str, ...], sample: int = 1) -> It
                 if not tool.at_hand():
                     continue
                 for number, change in enumerate(changes.CHANGES):
-                    if change.statements(kind) and (not order or number % sample == 0):
+                    if change.statements(kind) and number % sample == order % sample:
                         yield _case(kind, address, engine, tool, change)
             engine.dispose()
 

@@ -101,3 +101,43 @@ def await_port(port: int, seconds: float = 60) -> None:
         else:
             return
     raise TimeoutError(f"nothing listens on port {port}")
+
+
+_KAFKA = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{control}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{control}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={folder}/data
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+"""
+
+
+@contextmanager
+def kafka_server() -> Iterator[str]:
+    """A real broker (KRaft) from Maven's jars; skips where they are not in the cache and nobody asked to fetch them."""
+    from tests.state.tools import kafka_jars
+
+    jars = kafka_jars()
+    if jars is None:
+        pytest.skip("there is no Kafka on this machine; HELM_SAFE_FULL=1 fetches it, where Java and Maven are")
+    port, control = free_port(), free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "server.properties"
+        settings.write_text(_KAFKA.format(port=port, control=control, folder=folder))
+        java = ["java", "-Xmx400m", "-cp", f"{jars}/*"]
+        made = [*java, "kafka.tools.StorageTool", "format", "-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(settings)]
+        subprocess.run(made, check=True, capture_output=True)
+        server = subprocess.Popen([*java, "kafka.Kafka", str(settings)], stdout=subprocess.DEVNULL)
+        try:
+            await_port(port, 90)
+            yield f"127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(timeout=30)

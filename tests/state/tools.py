@@ -23,7 +23,7 @@ GO = {
     "migrate": ("github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1", ("-tags", "postgres")),
     "dbmate": ("github.com/amacneil/dbmate/v2@v2.24.2", ()),
 }
-_JARS = CACHE / "jars-1"
+_JARS = CACHE / "jars-2"
 _KNEX = CACHE / "knex-3"
 
 
@@ -219,31 +219,44 @@ _ARTIFACTS = (
     "org.postgresql:postgresql:42.7.4",
     "org.liquibase:liquibase-core:4.29.2",
     "info.picocli:picocli:4.7.6",
+    "com.fasterxml.jackson.dataformat:jackson-dataformat-xml:2.15.2",
+    "com.fasterxml.jackson.dataformat:jackson-dataformat-toml:2.15.2",
 )
 
 
-def _jars() -> bool:
+_BROKER = ("org.apache.kafka:kafka_2.13:3.9.0", "org.slf4j:slf4j-nop:1.7.36")
+
+
+def _fetched(folder: Path, artifacts: tuple[str, ...]) -> bool:
+    """Whether the jars are there; Maven copies them once, with all that they need."""
     if not shutil.which("java"):
         return False
-    if _JARS.exists():
-        return True
     maven = shutil.which("mvn")
-    if not maven:
-        return False
-    rows = "".join(
-        "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(
-            *each.split(":")
+    if folder.exists() or not maven:
+        return folder.exists()
+    row = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "pom.xml").write_text(
+            _POM.format(rows="".join(row.format(*each.split(":")) for each in artifacts))
         )
-        for each in _ARTIFACTS
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / "pom.xml").write_text(_POM.format(rows=rows))
-        command = [maven, "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={folder}/jars"]
-        if subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode:
+        command = [maven, "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={work}/jars"]
+        if subprocess.run(command, cwd=work, capture_output=True, check=False).returncode:
             return False
-        _JARS.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(f"{folder}/jars", _JARS)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(f"{work}/jars", folder)
     return True
+
+
+def _jars() -> bool:
+    return _fetched(_JARS, _ARTIFACTS)
+
+
+def kafka_jars() -> Path | None:
+    """The folder with the jars of a broker; fetched only where the environment asks for everything."""
+    folder = CACHE / "kafka-3.9.0"
+    if folder.exists() or os.environ.get("HELM_SAFE_FULL"):
+        return folder if _fetched(folder, _BROKER) else None
+    return None
 
 
 def _node() -> bool:
