@@ -112,15 +112,19 @@ def _facts(body: Mapping[str, Any]) -> Iterator[str]:
         *(f"missing: {each}" for each in body["missing"]),
         *body["hooks"],
         *(f"Service {name}: {row['ready']} ready, {row['notReady']} not" for name, row in body["endpoints"].items()),
-        *(f"quota {each['name']}: used {each['used']} of {each['hard']}" for each in body["quotas"]),
+        *(f"quota {each['name']}: used {_pairs(each['used'])} of {_pairs(each['hard'])}" for each in body["quotas"]),
         *(f"claim {each['name']}: {each['phase']}" for each in body["claims"]),
-        *(f"node {each['name']}: {each['conditions']}" for each in body["nodes"]),
+        *(f"node {each['name']}: {_pairs(each['conditions'])}" for each in body["nodes"]),
     ]
     if rows:
         yield "## State"
         yield ""
         yield from (f"- {_md(row)}" for row in rows)
         yield ""
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or "nothing"
 
 
 def _md(text: object) -> str:

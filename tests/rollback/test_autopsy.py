@@ -64,6 +64,10 @@ def test_the_document_has_its_published_shape(made: Failing, monkeypatch: pytest
     assert (code, body["advice"], body["previous"]["revision"]) == (0, "roll back", 1)
     assert [each["name"] for each in body["claims"]] == ["data"]
     assert json.loads((Path(body["folder"]) / "autopsy.json").read_text())["suspicions"] == body["suspicions"]
+    page = (Path(body["folder"]) / "autopsy.md").read_text()
+    assert "1. **The configuration lacks payment\\_url** (Deployment/checkout-api), score" in page
+    assert "- quota q: used pods 2 of pods 10" in page
+    assert page.index("## Suspicions") < page.index("## Pods") < page.index("## Timeline")
 
 
 def test_a_bundle_never_takes_the_place_of_another(
