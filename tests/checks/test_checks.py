@@ -33,6 +33,11 @@ HELPERS = {
     "schemas",
     "statements",
     "bridge",
+    "boot",
+    "engines",
+    "rolling",
+    "volumes",
+    "probing",
 }
 
 
