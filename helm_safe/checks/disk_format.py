@@ -125,8 +125,8 @@ CHECK = Check(
     "Files of a newer format",
     ERROR,
     "A database, cache or queue of the release goes back to an older version while its volume stays: most engines"
-    " refuse files that a newer version has written, and some damage them. Every revision being undone counts, because what it"
-    " wrote is still there. A warning for engines that only sometimes refuse.",
+    " refuse files that a newer version has written, and some damage them. Every revision being undone counts, because"
+    " what it wrote is still there. A warning for engines that only sometimes refuse.",
     "Keep the engine at its version (pin its image and roll forward), or restore a backup of before the upgrade.",
     _run,
 )
