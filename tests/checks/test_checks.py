@@ -38,6 +38,7 @@ HELPERS = {
     "rolling",
     "volumes",
     "probing",
+    "settings",
 }
 
 
