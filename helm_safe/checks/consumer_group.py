@@ -21,6 +21,8 @@ _SHARING = re.compile(
     r"|(?:[\w.-]+\.)?partition\.assignment\.strategy|(?:[\w.-]+\.)?group\.protocol"
 )
 
+_WORDS = ("group.id", "group-id", "application-id", "assignment.strategy", "group.protocol")
+
 
 def _of(
     pattern: re.Pattern[str], tell: Callable[[Workload, str, str, str], Finding]
@@ -35,7 +37,7 @@ def _of(
 
 def _changes(snapshot: Snapshot, workload: Workload, pattern: re.Pattern[str]) -> Iterator[tuple[str, str, str]]:
     """(setting, its value now, its value after the rollback), where both are known and differ."""
-    for before, after in (both(snapshot, workload), written(snapshot, workload)):
+    for before, after in (both(snapshot, workload), written(snapshot, workload, _WORDS)):
         for name, becomes in after.items():
             was = before.get(name)
             if pattern.fullmatch(name) and was and becomes and was != becomes:

@@ -29,7 +29,8 @@ Place = tuple[ObjectRef, str]
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
-    target, later = _seats(snapshot.change.target), [(each, _seats(each)) for each in between(snapshot)]
+    target = _seats(snapshot.change.target)
+    later = [(each, _seats(each)) for each in between(snapshot)] if target else []
     current = _seats(snapshot.change.current)
     for place, seat in target.items():
         now = current.get(place)

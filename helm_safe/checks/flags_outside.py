@@ -31,6 +31,7 @@ _SERVICES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("Consul", r"CONSUL_HTTP_ADDR|SPRING_CLOUD_CONSUL_CONFIG_\w+"),
     )
 )
+_ANY = re.compile("|".join(f"(?:{pattern.pattern})" for _, pattern in _SERVICES))
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
@@ -41,8 +42,8 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
             continue
         for container in containers(workload.template):
             for setting in environment(snapshot, workload, container):
-                name = next((name for name, pattern in _SERVICES if pattern.fullmatch(setting.name)), "")
-                if name and not setting.off:
+                if _ANY.fullmatch(setting.name) and not setting.off:
+                    name = next(name for name, pattern in _SERVICES if pattern.fullmatch(setting.name))
                     found.setdefault(name, []).append(f"{workload.ref}: variable {setting.name} ({setting.source})")
     if found:
         yield _finding(snapshot, found)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from helm_safe.checks.base import SERVICE, WARNING, Check
-from helm_safe.checks.facts import services_for
+from helm_safe.checks.facts import services, services_for
 from helm_safe.checks.probing import Weakness, probed, report
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, dig
@@ -28,15 +28,14 @@ _LONGEST = 60.0
 
 
 def _rule(snapshot: Snapshot, revision: Revision) -> Iterator[Weakness]:
-    served: dict[object, bool] = {}
+    around: list[Object] | None = None
     for workload, container in probed(revision):
         ready = probe(container, READINESS)
-        if ready is None:
+        what = _polite(container, ready) if ready else ""
+        if not what or ready is None:
             continue
-        if workload.ref not in served:
-            served[workload.ref] = bool(services_for(snapshot, workload))
-        what = _polite(container, ready) if served[workload.ref] else ""
-        if what:
+        around = services(snapshot) if around is None else around
+        if services_for(around, workload):
             asked = " ".join(part for part in ready.handler if part)
             yield Weakness(workload, container_name(container), READINESS, what, (f"readiness: {asked}",))
 

@@ -10,6 +10,7 @@ from helm_safe.checks.rolling import rolls
 from helm_safe.core.differences import differences
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, dig, mapping, name_of, namespace_of, sequence
+from helm_safe.core.workloads import images
 from helm_safe.model.snapshot import Snapshot
 
 
@@ -35,7 +36,9 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _made_of(workload: Workload, replica_set: Object) -> bool:
     """Whether a ReplicaSet has the target's pods: nothing that the template states is contradicted."""
-    return not any(differences(mapping(workload.template, "spec"), dig(replica_set, "spec", "template", "spec")))
+    template = mapping(replica_set, "spec", "template")
+    same = images(template) == images(workload.template)
+    return same and not any(differences(mapping(workload.template, "spec"), mapping(template, "spec")))
 
 
 def _finding(snapshot: Snapshot, gone: list[Workload], owned: dict[tuple[str, str], list[Object]]) -> Finding:

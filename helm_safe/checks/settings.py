@@ -40,12 +40,16 @@ def both(snapshot: Snapshot, workload: Workload) -> tuple[dict[str, str | None],
     return pairs[0], pairs[1]
 
 
-def written(snapshot: Snapshot, workload: Workload) -> tuple[dict[str, str], dict[str, str]]:
-    """The same for what stands in arguments and mounted files: "group.id" -> "orders"."""
+def written(snapshot: Snapshot, workload: Workload, words: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
+    """The same for what stands in arguments and mounted files: "group.id" -> "orders".
+
+    words: a file with none of them is not read; most have none.
+    """
     current = snapshot.change.current
     now = workload._replace(obj=current.objects.get(workload.ref, {}))
-    before = _written(now.template, [text for _, text in texts(snapshot, now, current)])
-    return before, _written(workload.template, [text for _, text in texts(snapshot, workload)])
+    before = [text for _, text in texts(snapshot, now, current) if any(word in text for word in words)]
+    after = [text for _, text in texts(snapshot, workload) if any(word in text for word in words)]
+    return _written(now.template, before), _written(workload.template, after)
 
 
 def _written(template: Object, files: list[str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from helm_safe.checks.base import INFO, POD, WARNING, Check
 from helm_safe.checks.boot import starts
-from helm_safe.checks.facts import Workload, pods_of, workloads
+from helm_safe.checks.facts import Pods, Workload, workloads
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import dig
 from helm_safe.core.probes import STARTUP, probe
@@ -26,12 +26,13 @@ class Limit(NamedTuple):
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    live = Pods(snapshot)
     for workload in workloads(snapshot.change.target, long_running=True):
         budget = max((found.budget for c in containers(workload.template) if (found := probe(c, STARTUP))), default=0.0)
         limits = [each for each in _limits(snapshot, workload) if each.seconds > 0]
         if not limits or not workload.kind.replicas:
             continue
-        pods = pods_of(snapshot, workload)
+        pods = live.of(workload)
         names = [container_name(each) for each in containers(workload.template)]
         measured = max((each for name in names for each in starts(pods, name)), default=None)
         for limit in limits:

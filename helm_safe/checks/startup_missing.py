@@ -7,7 +7,7 @@ from statistics import median
 
 from helm_safe.checks.base import ERROR, POD, WARNING, Check
 from helm_safe.checks.boot import starts
-from helm_safe.checks.facts import Workload, pods_of, workloads
+from helm_safe.checks.facts import Pods, Workload, workloads
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object
 from helm_safe.core.probes import LIVENESS, STARTUP, Stack, boot_kill_after, probe, stack_of, starved
@@ -16,9 +16,10 @@ from helm_safe.model.snapshot import Snapshot
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    live = Pods(snapshot)
     for workload in workloads(snapshot.change.target, long_running=True):
         unguarded = [c for c in containers(workload.template) if probe(c, LIVENESS) and not probe(c, STARTUP)]
-        pods = pods_of(snapshot, workload) if unguarded else []
+        pods = live.of(workload) if unguarded else []
         for container in unguarded:
             yield from _judge(workload, container, starts(pods, container_name(container)))
 

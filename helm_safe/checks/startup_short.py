@@ -7,7 +7,7 @@ from statistics import median
 
 from helm_safe.checks.base import ERROR, INFO, POD, WARNING, Check
 from helm_safe.checks.boot import starts
-from helm_safe.checks.facts import Workload, pods_of, workloads
+from helm_safe.checks.facts import Pods, Workload, workloads
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object
 from helm_safe.core.probes import READINESS, STARTUP, probe, stack_of
@@ -21,9 +21,10 @@ _SLOW = 60.0
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    live = Pods(snapshot)
     for workload in workloads(snapshot.change.target, long_running=True):
         guarded = [each for each in containers(workload.template) if probe(each, STARTUP)]
-        pods = pods_of(snapshot, workload) if guarded else []
+        pods = live.of(workload) if guarded else []
         for container in guarded:
             yield from _judge(snapshot, workload, container, starts(pods, container_name(container)))
 

@@ -39,13 +39,14 @@ def lasting_volumes(workload: Workload) -> set[str]:
 
 def claims_of(snapshot: Snapshot, workload: Workload) -> list[ObjectRef]:
     """The live claims that the pods of a workload mount."""
-    claims = {ref.name for ref in snapshot.live if (ref.group, ref.kind) == CLAIM}
     names = [
         str(dig(volume, "persistentVolumeClaim", "claimName"))
         for volume in sequence(workload.template, "spec", "volumes")
         if dig(volume, "persistentVolumeClaim", "claimName")
     ]
-    for template in _templates(workload):
+    templates = _templates(workload)
+    claims = [ref.name for ref in snapshot.live if (ref.group, ref.kind) == CLAIM] if templates else []
+    for template in templates:
         head = f"{template}-{workload.ref.name}-"
         names += sorted(each for each in claims if each.startswith(head) and each[len(head) :].isdigit())
     wanted = (ObjectRef(*CLAIM, workload.ref.namespace, name) for name in dict.fromkeys(names))
