@@ -22,6 +22,13 @@ ACCOUNT, PRIORITY_CLASS = ("", "ServiceAccount"), ("scheduling.k8s.io", "Priorit
 DEPLOYMENT, STATEFUL_SET, DAEMON_SET = ("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")
 AUTOSCALER, SCALED_OBJECT = ("autoscaling", "HorizontalPodAutoscaler"), ("keda.sh", "ScaledObject")
 BUDGET = ("policy", "PodDisruptionBudget")
+VOLUME_SNAPSHOT, REPLICA_SET = ("snapshot.storage.k8s.io", "VolumeSnapshot"), ("apps", "ReplicaSet")
+DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
+WEBHOOKS = (
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("apiregistration.k8s.io", "APIService"),
+)
 _GATEWAY_API, _ISTIO, _TRAEFIK = "gateway.networking.k8s.io", "networking.istio.io", "traefik.io"
 HTTP_ROUTE = (_GATEWAY_API, "HTTPRoute")
 # Kinds that routers move or look at, as far as they lie in namespaces.

@@ -11,9 +11,12 @@ from helm_safe.core.objects import Object, ObjectRef, dig, mapping, sequence
 from helm_safe.core.references import Role, references_of
 from helm_safe.core.workloads import all_containers, container_name, containers, pod_template, workload_kind
 from helm_safe.model.own import Owner
+from helm_safe.model.revisions import Revision
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.model.staging import Staged, reads_changed
 from helm_safe.model.standby import Standbys
+
+Objects = Mapping[ObjectRef, Object]
 
 # Longest text that is searched for signs: patterns meet a bounded stretch only.
 _LONGEST = 4096
@@ -66,30 +69,36 @@ def image_of(container: Object) -> str:
     return str(container.get("image") or "")[:_LONGEST]
 
 
-def environment(snapshot: Snapshot, workload: Workload, container: Object) -> list[Setting]:
-    """The variables of a container, those of ConfigMaps and Secrets included."""
+def environment(
+    snapshot: Snapshot, workload: Workload, container: Object, revision: Revision | None = None
+) -> list[Setting]:
+    """The variables of a container, those of ConfigMaps and Secrets included, as its pods read them in the target.
+
+    revision: another one whose ConfigMaps count.
+    """
     found = []
+    made = (revision or snapshot.change.target).objects
     for source in sequence(container, "envFrom"):
         prefix = str(dig(source, "prefix") or "")
         for kind, field in (("ConfigMap", "configMapRef"), ("Secret", "secretRef")):
             name = dig(source, field, "name")
             if name:
-                values = _values(snapshot, ObjectRef("", kind, workload.ref.namespace, str(name)))
+                values = _values(snapshot, made, ObjectRef("", kind, workload.ref.namespace, str(name)))
                 found += [Setting(f"{prefix}{key}", value, f"{kind}/{name}") for key, value in values.items()]
     for variable in sequence(container, "env"):
         if isinstance(variable, dict) and variable.get("name"):
-            found.append(_setting(snapshot, workload, variable, container_name(container)))
+            found.append(_setting(snapshot, made, workload, variable, container_name(container)))
     return found
 
 
-def texts(snapshot: Snapshot, workload: Workload) -> Iterator[tuple[str, str]]:
+def texts(snapshot: Snapshot, workload: Workload, revision: Revision | None = None) -> Iterator[tuple[str, str]]:
     """(where, text) of the configuration files that the pods mount from ConfigMaps."""
     seen = set()
     for used in references_of(workload.template):
         ref = ObjectRef("", used.kind, workload.ref.namespace, used.name)
         if used.kind == "ConfigMap" and used.role is Role.VOLUME and ref not in seen:
             seen.add(ref)
-            for key, value in _values(snapshot, ref).items():
+            for key, value in _values(snapshot, (revision or snapshot.change.target).objects, ref).items():
                 yield f"{key} of {ref}", (value or "")[: 16 * _LONGEST]
 
 
@@ -116,20 +125,20 @@ def declared_ports(template: Object) -> set[str]:
     return found
 
 
-def _setting(snapshot: Snapshot, workload: Workload, variable: Object, owner: str) -> Setting:
+def _setting(snapshot: Snapshot, made: Objects, workload: Workload, variable: Object, owner: str) -> Setting:
     name, value = str(variable["name"]), variable.get("value")
     if value is not None:
         return Setting(name, str(value), f"container {owner}")
     source = dig(variable, "valueFrom", "configMapKeyRef")
     if dig(source, "name"):
         ref = ObjectRef("", "ConfigMap", workload.ref.namespace, str(dig(source, "name")))
-        return Setting(name, _values(snapshot, ref).get(str(dig(source, "key"))), str(ref))
+        return Setting(name, _values(snapshot, made, ref).get(str(dig(source, "key"))), str(ref))
     return Setting(name, None, f"container {owner}")
 
 
-def _values(snapshot: Snapshot, ref: ObjectRef) -> dict[str, str | None]:
-    """Keys and values as the target's pods will read them; values of Secrets are not looked at."""
-    obj = snapshot.change.target.objects.get(ref) or snapshot.live_for(ref) or {}
+def _values(snapshot: Snapshot, made: Objects, ref: ObjectRef) -> dict[str, str | None]:
+    """Keys and values as pods read them, given what a revision makes; values of Secrets are not looked at."""
+    obj = made.get(ref) or snapshot.live_for(ref) or {}
     if ref.kind == "Secret":
         return {str(key): None for field in ("data", "stringData") for key in mapping(obj, field)}
     return {str(key): str(value) for key, value in mapping(obj, "data").items()}

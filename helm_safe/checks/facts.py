@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from helm_safe.checks.base import AUTOSCALER, SCALED_OBJECT
+from helm_safe.checks.base import AUTOSCALER, POD, SCALED_OBJECT, SERVICE
 from helm_safe.core.annotations import KEEP_POLICY
 from helm_safe.core.differences import differences
 from helm_safe.core.objects import (
@@ -48,14 +48,30 @@ def workloads(revision: Revision, *, long_running: bool = False) -> Iterator[Wor
             yield Workload(ref, obj, kind)
 
 
+class Pods:
+    """The live pods of a snapshot, found by what a workload selects without a look at each."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._by_label: dict[tuple[str, str, str], list[Object]] = {}
+        self._by_namespace: dict[str, list[Object]] = {}
+        for ref, pod in snapshot.live.items():
+            if (ref.group, ref.kind) == POD:
+                self._by_namespace.setdefault(ref.namespace, []).append(pod)
+                for key, value in labels_of(pod).items():
+                    self._by_label.setdefault((ref.namespace, str(key), str(value)), []).append(pod)
+
+    def of(self, workload: Workload) -> list[Object]:
+        """The live pods that the workload's selector matches."""
+        selected = pod_selector(workload.obj)
+        pairs = mapping(workload.obj, "spec", "selector", "matchLabels")
+        some = [self._by_label.get((workload.ref.namespace, str(key), str(value)), []) for key, value in pairs.items()]
+        near = min(some, key=len, default=self._by_namespace.get(workload.ref.namespace, []))
+        return [pod for pod in near if selected(labels_of(pod))]
+
+
 def pods_of(snapshot: Snapshot, workload: Workload) -> list[Object]:
-    """The live pods that the workload's selector matches."""
-    selected = pod_selector(workload.obj)
-    return [
-        pod
-        for ref, pod in snapshot.live.items()
-        if ref.kind == "Pod" and ref.namespace == workload.ref.namespace and selected(labels_of(pod))
-    ]
+    """The live pods that the workload's selector matches; `Pods` for many workloads."""
+    return Pods(snapshot).of(workload)
 
 
 def removed_objects(snapshot: Snapshot) -> dict[ObjectRef, Object]:
@@ -121,20 +137,25 @@ def _count(value: object, default: int) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else default
 
 
-def services_for(snapshot: Snapshot, workload: Workload) -> list[Object]:
-    """Services of the target, and live ones outside it, that select the workload's pods."""
-    ours = {ref: obj for ref, obj in snapshot.change.target.objects.items() if (ref.group, ref.kind) == ("", "Service")}
+def services(snapshot: Snapshot) -> list[Object]:
+    """Services as they will be after the rollback: the target's, and live ones outside it."""
+    ours = {ref: obj for ref, obj in snapshot.change.target.objects.items() if (ref.group, ref.kind) == SERVICE}
     gone = removed_objects(snapshot)
     others = {
         ref: obj
         for ref, obj in snapshot.live.items()
-        if (ref.group, ref.kind) == ("", "Service") and ref not in ours and ref not in gone
+        if (ref.group, ref.kind) == SERVICE and ref not in ours and ref not in gone
     }
+    return list({**ours, **others}.values())
+
+
+def services_for(found: Iterable[Object], workload: Workload) -> list[Object]:
+    """Those of some Services that select the workload's pods."""
     labels = template_labels(workload.obj)
     return [
         obj
-        for ref, obj in {**ours, **others}.items()
-        if ref.namespace == workload.ref.namespace and selects(mapping(obj, "spec", "selector"), labels)
+        for obj in found
+        if selects(mapping(obj, "spec", "selector"), labels) and namespace_of(obj) == workload.ref.namespace
     ]
 
 

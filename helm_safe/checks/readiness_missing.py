@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helm_safe.checks.base import SERVICE, WARNING, Check
-from helm_safe.checks.facts import Workload, services_for, workloads
+from helm_safe.checks.facts import Workload, services, services_for, workloads
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, dig, name_of, sequence
 from helm_safe.core.probes import READINESS, probe
@@ -14,18 +14,19 @@ from helm_safe.model.snapshot import Snapshot
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    around = services(snapshot)
     for workload in workloads(snapshot.change.target, long_running=True):
-        services = services_for(snapshot, workload)
-        for container in _served(workload, services) if services else []:
+        ours = services_for(around, workload)
+        for container in _served(workload, ours) if ours else []:
             if probe(container, READINESS) is None:
-                yield _finding(workload, container, services)
+                yield _finding(workload, container, ours)
 
 
-def _served(workload: Workload, services: list[Object]) -> list[Object]:
+def _served(workload: Workload, selecting: list[Object]) -> list[Object]:
     """The containers that a Service sends requests to; the first one where its ports tell nothing."""
     wanted = {
         str(dig(port, "targetPort") or dig(port, "port"))
-        for each in services
+        for each in selecting
         for port in sequence(each, "spec", "ports")
     }
     all_of_them = containers(workload.template)
@@ -33,7 +34,7 @@ def _served(workload: Workload, services: list[Object]) -> list[Object]:
     return hit or all_of_them[:1]
 
 
-def _finding(workload: Workload, container: Object, services: list[Object]) -> Finding:
+def _finding(workload: Workload, container: Object, selecting: list[Object]) -> Finding:
     name = container_name(container)
     return Finding(
         CHECK.id,
@@ -41,7 +42,7 @@ def _finding(workload: Workload, container: Object, services: list[Object]) -> F
         f"Container {name} of {workload.ref} has no readiness probe: it gets requests the instant its process starts.",
         object=str(workload.ref),
         field=f"spec.template.spec.containers[{name}].readinessProbe",
-        evidence=tuple(f"selected by Service/{name_of(each)}" for each in services[:5]),
+        evidence=tuple(f"selected by Service/{name_of(each)}" for each in selecting[:5]),
         remediation="Watch the first requests after the rollback closely; add a readinessProbe to the chart.",
     )
 

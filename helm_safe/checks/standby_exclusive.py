@@ -7,29 +7,11 @@ from collections.abc import Iterator
 from helm_safe.checks.base import ERROR, Check
 from helm_safe.checks.doubles import doubled, doubled_workloads, mounts_of
 from helm_safe.checks.facts import Workload
+from helm_safe.checks.volumes import LASTING
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, dig, sequence
 from helm_safe.core.workloads import all_containers, container_name
 from helm_safe.model.snapshot import Snapshot
-
-# Sources of volumes that outlive a pod; each may say that it is read only.
-_LASTING = (
-    "persistentVolumeClaim",
-    "hostPath",
-    "nfs",
-    "iscsi",
-    "cephfs",
-    "rbd",
-    "glusterfs",
-    "azureFile",
-    "azureDisk",
-    "gcePersistentDisk",
-    "awsElasticBlockStore",
-    "cinder",
-    "fc",
-    "flexVolume",
-    "vsphereVolume",
-)
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
@@ -40,7 +22,7 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _volumes(workload: Workload) -> Iterator[Finding]:
     for volume in sequence(workload.template, "spec", "volumes"):
-        source = next((each for each in _LASTING if dig(volume, each) is not None), "")
+        source = next((each for each in LASTING if dig(volume, each) is not None), "")
         if not source or dig(volume, source, "readOnly") is True:
             continue
         name = str(dig(volume, "name"))

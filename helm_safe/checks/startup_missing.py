@@ -6,40 +6,22 @@ from collections.abc import Iterator
 from statistics import median
 
 from helm_safe.checks.base import ERROR, POD, WARNING, Check
-from helm_safe.checks.facts import Workload, pods_of, workloads
+from helm_safe.checks.boot import starts
+from helm_safe.checks.facts import Pods, Workload, workloads
 from helm_safe.core.findings import Finding
-from helm_safe.core.objects import Object, dig, sequence
+from helm_safe.core.objects import Object
 from helm_safe.core.probes import LIVENESS, STARTUP, Stack, boot_kill_after, probe, stack_of, starved
 from helm_safe.core.workloads import container_name, containers, template_labels
 from helm_safe.model.snapshot import Snapshot
-from helm_safe.model.times import parse_time
-
-# A pod that turned unready and ready again much later tells nothing of its start.
-_LONGEST_START = 1800.0
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    live = Pods(snapshot)
     for workload in workloads(snapshot.change.target, long_running=True):
         unguarded = [c for c in containers(workload.template) if probe(c, LIVENESS) and not probe(c, STARTUP)]
-        pods = pods_of(snapshot, workload) if unguarded else []
+        pods = live.of(workload) if unguarded else []
         for container in unguarded:
             yield from _judge(workload, container, starts(pods, container_name(container)))
-
-
-def starts(pods: list[Object], container: str) -> list[float]:
-    """Seconds that the container of each live pod took from its start to Ready, where the pod's status tells."""
-    measured = (_start(pod, container) for pod in pods)
-    return [seconds for seconds in measured if seconds is not None and 0 <= seconds <= _LONGEST_START]
-
-
-def _start(pod: Object, container: str) -> float | None:
-    ready = next((c for c in sequence(pod, "status", "conditions") if dig(c, "type") == "Ready"), None)
-    if dig(ready, "status") != "True":
-        return None
-    status = next((s for s in sequence(pod, "status", "containerStatuses") if dig(s, "name") == container), None)
-    stamps = (dig(status, "state", "running", "startedAt"), dig(ready, "lastTransitionTime"))
-    began, ended = (parse_time(str(each or "")) for each in stamps)
-    return (ended - began).total_seconds() if began and ended else None
 
 
 def _judge(workload: Workload, container: Object, measured: list[float]) -> Iterator[Finding]:

@@ -33,6 +33,12 @@ HELPERS = {
     "schemas",
     "statements",
     "bridge",
+    "boot",
+    "engines",
+    "rolling",
+    "volumes",
+    "probing",
+    "settings",
 }
 
 
