@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from helm_safe.checks.base import WARNING, Check
-from helm_safe.checks.probing import Weakness, probed, report
+from helm_safe.checks.probing import Weakness, asked, probed, report
 from helm_safe.core.findings import Finding
 from helm_safe.core.probes import LIVENESS, READINESS, probe
 from helm_safe.core.workloads import container_name
@@ -35,7 +35,7 @@ def _rule(_snapshot: Snapshot, revision: Revision) -> Iterator[Weakness]:
             program = _HEAVY.search(" ".join(found.handler[1:])[:512])
             if program:
                 what = f"starts {program[0].strip()} every {found.period:.0f} s for its {field}: a busy node fails it"
-                yield Weakness(workload, container_name(container), field, what, (" ".join(found.handler)[:200],))
+                yield Weakness(workload, container_name(container), field, what, (f"{field}: {asked(found)}",))
 
 
 CHECK = Check(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from helm_safe.checks.base import INFO, NODE, POD, WARNING, Check
 from helm_safe.checks.facts import workloads
 from helm_safe.checks.image_missing import canonical
+from helm_safe.checks.settings import recoded
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import dig, sequence
 from helm_safe.core.workloads import images, pod_template
@@ -22,7 +23,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{8,64}")
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
-    digests, told = seen_digests(snapshot), set()
+    digests, told, recodes = seen_digests(snapshot), set(), any(recoded(snapshot))
     for workload in workloads(snapshot.change.target, long_running=True):
         now = images(pod_template(snapshot.change.current.objects.get(workload.ref, {})))
         for image in images(workload.template):
@@ -35,7 +36,7 @@ def _run(snapshot: Snapshot) -> Iterator[Finding]:
                 yield _moved(str(workload.ref), image, known)
             elif image in now and _MUTABLE.fullmatch(name.rpartition(":")[2]):
                 told.add(image)
-                yield _same(snapshot, str(workload.ref), image, known)
+                yield _same(str(workload.ref), image, known, snapshot)._replace(severity=INFO if recodes else WARNING)
 
 
 def seen_digests(snapshot: Snapshot) -> dict[str, set[str]]:
@@ -71,11 +72,11 @@ def _moved(owner: str, image: str, known: list[str]) -> Finding:
     )
 
 
-def _same(snapshot: Snapshot, owner: str, image: str, known: list[str]) -> Finding:
+def _same(owner: str, image: str, known: list[str], snapshot: Snapshot) -> Finding:
     whole = snapshot.change.current.number
     return Finding(
         CHECK.id,
-        INFO if snapshot.change.target.chart_version != snapshot.change.current.chart_version else WARNING,
+        WARNING,
         f"Both revisions run {image}, a tag that is moved with every build: the rollback brings no older code of it"
         f" back than revision {whole} runs.",
         object=owner,
@@ -94,5 +95,5 @@ CHECK = Check(
     " main and the like): a rollback by tag then does not bring back the code that ran.",
     "Pin digests or versions in the chart.",
     _run,
-    needs=(POD, NODE),
+    needs=(POD,),
 )

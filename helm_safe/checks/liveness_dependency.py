@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from helm_safe.checks.base import WARNING, Check
-from helm_safe.checks.probing import Weakness, probed, report
+from helm_safe.checks.probing import Weakness, asked, probed, report
 from helm_safe.core.findings import Finding
 from helm_safe.core.probes import LIVENESS, READINESS, asks_dependencies, identical, probe
 from helm_safe.core.workloads import container_name
@@ -21,9 +21,8 @@ def _rule(_snapshot: Snapshot, revision: Revision) -> Iterator[Weakness]:
     for workload, container in probed(revision):
         live, ready = probe(container, LIVENESS), probe(container, READINESS)
         if live and asks_dependencies(live) and not (ready and identical(live, ready)):
-            asked = " ".join(part for part in live.handler if part)
             what = "is restarted when something else is unwell: its liveness probe asks more than the process itself"
-            yield Weakness(workload, container_name(container), LIVENESS, what, (f"liveness: {asked}",))
+            yield Weakness(workload, container_name(container), LIVENESS, what, (f"liveness: {asked(live)}",))
 
 
 CHECK = Check(

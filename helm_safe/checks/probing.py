@@ -9,6 +9,7 @@ from helm_safe.checks.base import INFO, WARNING, Check
 from helm_safe.checks.facts import Workload, workloads
 from helm_safe.core.findings import Finding, Severity
 from helm_safe.core.objects import Object
+from helm_safe.core.probes import Probe
 from helm_safe.core.workloads import containers, init_containers, sidecar
 from helm_safe.model.revisions import Revision
 from helm_safe.model.snapshot import Snapshot
@@ -41,6 +42,8 @@ class Weakness(NamedTuple):
         return f"{where}{self.field}"
 
 
+_SHELLS = ("sh", "bash", "/bin/sh", "/bin/bash", "-c", "-lc", "-ec", "exec", "set", "-e")
+
 Rule = Callable[[Snapshot, Revision], Iterator[Weakness]]
 
 
@@ -50,6 +53,15 @@ def probed(revision: Revision) -> Iterator[tuple[Workload, Object]]:
         template = workload.template
         for container in (*containers(template), *(each for each in init_containers(template) if sidecar(each))):
             yield workload, container
+
+
+def asked(found: Probe) -> str:
+    """What a probe asks, in a few words; of a command its program only, because arguments may hold passwords."""
+    kind, *words = found.handler
+    if kind != "exec":
+        return " ".join(part for part in found.handler if part)
+    script = [word for each in words for word in each.split() if word not in _SHELLS][:1]
+    return " ".join([kind, *script])[:80]
 
 
 def report(check: Check, snapshot: Snapshot, rule: Rule) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from helm_safe.checks.base import SERVICE, WARNING, Check
 from helm_safe.checks.facts import services, services_for
-from helm_safe.checks.probing import Weakness, probed, report
+from helm_safe.checks.probing import Weakness, asked, probed, report
 from helm_safe.core.findings import Finding
 from helm_safe.core.objects import Object, dig
 from helm_safe.core.probes import LIVENESS, READINESS, STARTUP, Probe, probe
@@ -36,8 +36,7 @@ def _rule(snapshot: Snapshot, revision: Revision) -> Iterator[Weakness]:
             continue
         around = services(snapshot) if around is None else around
         if services_for(around, workload):
-            asked = " ".join(part for part in ready.handler if part)
-            yield Weakness(workload, container_name(container), READINESS, what, (f"readiness: {asked}",))
+            yield Weakness(workload, container_name(container), READINESS, what, (f"readiness: {asked(ready)}",))
 
 
 def _polite(container: Object, ready: Probe) -> str:

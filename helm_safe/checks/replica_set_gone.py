@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helm_safe.checks.base import INFO, REPLICA_SET, Check
+from helm_safe.checks.base import INFO, REPLICA_SET, WARNING, Check
 from helm_safe.checks.facts import Workload, workloads
 from helm_safe.checks.rolling import rolls
 from helm_safe.core.differences import differences
@@ -59,7 +59,8 @@ def _finding(snapshot: Snapshot, gone: list[Workload], owned: dict[tuple[str, st
 CHECK = Check(
     "RS-001",
     "Old ReplicaSet gone",
-    INFO,
+    # Each finding is information; that ReplicaSets may not be listed is more, because the evidence of a run needs them.
+    WARNING,
     "No ReplicaSet with the target's pods is left, either because revisionHistoryLimit removed it or because something"
     " besides Helm changed the pods then. They are made anew from the record.",
     "Nothing to do; a higher revisionHistoryLimit keeps old ReplicaSets longer.",

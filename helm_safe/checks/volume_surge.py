@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from helm_safe.checks.base import CLAIM, WARNING, Check
+from helm_safe.checks.base import CLAIM, NODE, WARNING, Check
 from helm_safe.checks.doubles import staged
 from helm_safe.checks.facts import Workload, workloads
 from helm_safe.checks.rolling import rolls, surge
@@ -16,6 +16,8 @@ _SINGLE = {"ReadWriteOnce", "ReadWriteOncePod"}
 
 
 def _run(snapshot: Snapshot) -> Iterator[Finding]:
+    if snapshot.knows(*NODE) and len(snapshot.of_kind(*NODE)) == 1:
+        return  # there is no other node on which the new pod could wait
     ours = {each.workload for each in staged(snapshot)}
     for workload in workloads(snapshot.change.target, long_running=True):
         if workload.kind.kind == "Deployment" and workload.ref not in ours and rolls(snapshot, workload):

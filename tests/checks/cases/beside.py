@@ -242,6 +242,13 @@ def both_revisions_run_latest() -> Snapshot:
     return world([deployment("web", container(image="registry.example/shop:latest"))]).snapshot()
 
 
+@fires("IMG-002", severity="info", says="Both revisions run busybox:latest")
+def other_images_of_the_release_go_back() -> Snapshot:
+    helper = container("helper", "busybox:latest")
+    old, new = deployment("web", container(image="a:1"), helper), deployment("web", container(image="a:2"), helper)
+    return world([old], [new]).snapshot()
+
+
 @quiet("IMG-002")
 def one_tag_one_image() -> Snapshot:
     return world([deployment()], live=[started(IMAGE, "a"), started(IMAGE, "a", 2)]).snapshot()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from helm_safe.checks import CHECKS
 from helm_safe.core.objects import Object
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
+from helm_safe.registry import resolve
 from tests.checks.cases.pods import PORTS, probe, started_in
 from tests.checks.world import container, deployment, fires, pod, quiet, service, world
 
@@ -103,6 +105,13 @@ def it_did_so_before() -> Snapshot:
 def many_did_so_before() -> Snapshot:
     bad = container(livenessProbe=probe("/ready"))
     return world([deployment(name, bad) for name in ("a", "b", "c")]).snapshot()
+
+
+@fires("PROBE-006", severity="warning", evidence="liveness: exec mysqladmin")
+def the_password_of_a_probe_is_not_told() -> Snapshot:
+    told = world([web(livenessProbe=command("sh", "-c", "mysqladmin ping -phunter2"))], [PLAIN]).snapshot()
+    assert all("hunter2" not in repr(each) for each in resolve(CHECKS["PROBE-006"]).run(told))
+    return told
 
 
 @quiet("PROBE-006")

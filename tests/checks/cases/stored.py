@@ -183,6 +183,13 @@ def two_pods_want_one_volume() -> Snapshot:
 
 
 @quiet("STOR-RWO-001")
+def there_is_one_node_only() -> Snapshot:
+    claim = obj("PersistentVolumeClaim", "data", spec={"accessModes": ["ReadWriteOnce"]})
+    old, new = mounting("a:1"), mounting("a:2")
+    return world([old, claim], [new, claim], [new, claim, obj("Node", "n")]).snapshot()
+
+
+@quiet("STOR-RWO-001")
 def many_nodes_may_have_it() -> Snapshot:
     return rolling("ReadWriteMany")
 
