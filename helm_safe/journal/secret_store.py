@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from helm_safe.core.annotations import FORMAT_LABEL, MANAGED_BY, MANAGED_BY_LABEL, RELEASE_LABEL, ROLE_LABEL, RUN_LABEL
 from helm_safe.core.objects import Object, ObjectRef, dig, labels_of, name_of
 from helm_safe.model.errors import Conflict, LostLease, NotFound, UsageError
-from helm_safe.model.records import FORMAT, Kind, Record
+from helm_safe.model.records import FORMAT, NOTIFIER, Kind, Record
 from helm_safe.model.resources import SECRETS
 from helm_safe.model.revisions import Release
 from helm_safe.ports import Cluster, Lock
@@ -107,12 +107,17 @@ def decode(data: str) -> list[Record]:
 
 
 def compact(records: list[Record]) -> list[Record]:
-    """Notes go, and what a step that was done later announced and waited for; what an undo needs stays."""
+    """Notes go, what a step that was done later announced and waited for, and all but the newest of each notifier.
+
+    What an undo needs stays.
+    """
     done = {record.step: number for number, record in enumerate(records) if record.kind is Kind.DONE}
+    told = {record.step: number for number, record in enumerate(records) if record.step.startswith(NOTIFIER)}
     return [
         record
         for number, record in enumerate(records)
         if record.kind is not Kind.NOTE
+        and number == told.get(record.step, number)
         and not (record.kind in (Kind.INTENT, Kind.WAITING) and number < done.get(record.step, 0))
     ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from helm_safe.model.machine import Verdict, committed
 from helm_safe.model.plan import EndState, Plan
-from helm_safe.model.records import Kind, Progress, Record, fold
+from helm_safe.model.records import NOTIFIER, Kind, Progress, Record, fold
 from helm_safe.model.revisions import Release
 
 
@@ -138,6 +138,19 @@ def forward(told: Review) -> list[str]:
     return [*again, f"helm safe-rollback plan {name}", f"helm history {name}"]
 
 
+def _between(record: Record, seconds: float) -> Iterator[Row]:
+    """What is no step: who was waited for, who took over, who was told (names only)."""
+    if record.kind is Kind.WAITING:
+        yield Row(record.at, seconds, record.stage, f"waiting for approval: {record.data.get('for', '')}")
+    if record.kind is Kind.NOTE and record.data.get("taken over by"):
+        yield Row(record.at, seconds, record.stage, f"taken over by {record.data['taken over by']}")
+    did, why = str(record.data.get("did", "")), str(record.data.get("failed", ""))
+    if record.step.startswith(NOTIFIER) and did != "opening":
+        name = record.step[len(NOTIFIER) :]
+        title = f"notifier {name} was not told" if why else f"incident {did} at notifier {name}"
+        yield Row(record.at, seconds, record.stage, title, why, None, False if why else None)
+
+
 def _rows(records: Sequence[Record], plan: Plan, start: datetime) -> Iterator[Row]:
     begun: dict[str, Record] = {}
     for record in records:
@@ -156,10 +169,7 @@ def _rows(records: Sequence[Record], plan: Plan, start: datetime) -> Iterator[Ro
                 record.data.get("verdict") == Verdict.PASS.value,
             )
             begun.pop(record.step, None)
-        if record.kind is Kind.WAITING:
-            yield Row(record.at, seconds, record.stage, f"waiting for approval: {record.data.get('for', '')}")
-        if record.kind is Kind.NOTE and record.data.get("taken over by"):
-            yield Row(record.at, seconds, record.stage, f"taken over by {record.data['taken over by']}")
+        yield from _between(record, seconds)
         if record.kind is Kind.END:
             state = str(record.data.get("state", ""))
             yield Row(

@@ -7,6 +7,7 @@ A message is tried three times: after a connection that could not be made or bro
 from __future__ import annotations
 
 import json
+import re
 import ssl
 from collections.abc import Mapping
 from contextlib import closing
@@ -77,7 +78,7 @@ class Http:
         self._url = url.rstrip("/") if not hidden else url
         self._shown = f"{parts.scheme}://{parts.netloc}/***" if hidden else self._url
         self._headers = dict(headers or {})
-        self._secrets = [each for each in (setup.key, parts.path if hidden else "", parts.query) if len(each) > 3]
+        self._secrets = [setup.key, *(re.findall(r"[^/=&?]{8,}", f"{parts.path}?{parts.query}") if hidden else ())]
         self._pool = web.pool(url, setup.env, ssl.create_default_context)
         self._not_before = 0.0
         self.host = printable(parts.netloc)
@@ -121,10 +122,13 @@ class Http:
 
     def words(self, said: object) -> str:
         """Words of the receiver, harmless, and without secrets of ours, which it may repeat."""
-        text = str(said)
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, "***").replace(json.dumps(secret)[1:-1], "***")
-        return web.shown(text)
+        return web.shown(self._masked(str(said)))
+
+    def _masked(self, text: str) -> str:
+        """Of an address that is secret, each part of it is."""
+        for secret in sorted(filter(None, self._secrets), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
 
     def _once(
         self, method: str, url: str, content: bytes | None, headers: Mapping[str, str], repeatable: bool
@@ -182,9 +186,7 @@ class Http:
         return NotSent(f"{self.host} does not take the message ({status}){told}")
 
     def _show(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> None:
-        text = (content or b"").decode("utf-8", "replace")
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
+        text = self._masked((content or b"").decode("utf-8", "replace"))
         extra = "".join(f" {name}" for name in {**self._headers, **headers})
         self._setup.show(f"{self._setup.name}: {method} {self._shown}{path}{f' (with{extra})' if extra else ''} {text}")
 

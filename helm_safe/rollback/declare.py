@@ -25,12 +25,6 @@ from helm_safe.rollback.teller import Teller
 
 BUDGET = 15.0
 """Seconds that the end of a run waits for those who are told."""
-_ENDS = {
-    EndState.SUCCEEDED.value: State.SUCCEEDED,
-    EndState.ABORTED.value: State.ABORTED,
-    EndState.BLOCKED.value: State.BLOCKED,
-    EndState.FAILED.value: State.FAILED,
-}
 
 
 @contextmanager
@@ -246,15 +240,17 @@ def _remembered(run: Run, key: str) -> dict[str, dict[str, Any]]:
 
 
 def _end_of(run: Run) -> tuple[State, str]:
-    state, done = _ENDS[run.progress.end], run.progress.done
-    if any(step.id in done and not run.progress.passed(step.id) for step in (*run.plan.undo, *run.plan.hold)):
-        return State.FAILED, run.progress.reason
-    if state is not State.SUCCEEDED:
-        return state, run.progress.reason
-    if not committed(run.progress):
+    """How the run ended for people, and why: a gate that stops it before COMMIT leaves the release as it was."""
+    progress, out = run.progress, (*run.plan.undo, *run.plan.hold)
+    stuck = any(step.id in progress.done and not progress.passed(step.id) for step in out)
+    if progress.end == EndState.SUCCEEDED.value and not committed(progress):
         return State.ISOLATED, "all users are at a backend that has proved itself"
-    restored = done.get("rollback", {}).get("revision", "the newest one")
-    return state, f"revision {restored} is live, with the manifest of revision {run.plan.target}"
+    if progress.end == EndState.SUCCEEDED.value:
+        restored = progress.done.get("rollback", {}).get("revision", "the newest one")
+        return State.SUCCEEDED, f"revision {restored} is live, with the manifest of revision {run.plan.target}"
+    if progress.end == EndState.BLOCKED.value:
+        return State.BLOCKED, progress.reason
+    return State.FAILED if stuck or committed(progress) else State.ABORTED, progress.reason
 
 
 def _belong(run: Run) -> str:

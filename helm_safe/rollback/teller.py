@@ -14,6 +14,8 @@ from helm_safe.ports import Clock
 
 INTERVAL = 10.0
 """Seconds between two updates at least; what happens meanwhile is told with the next one."""
+PATIENCE = 4
+"""How often that doubles for one that fails."""
 OPENING, OPENED, CLOSED, FAILED = "opening", "opened", "closed", "failed"
 
 Remember = Callable[[str, Mapping[str, Any]], bool]
@@ -45,6 +47,7 @@ class Teller:
         self._lines: deque[str] = deque(maxlen=LINES)
         self._last = self._ended = self._gone = False
         self._told_at = float("-inf")
+        self._failures = 0
         self._thread = threading.Thread(target=self._work, name=f"notifier {name}", daemon=True)
 
     def tell(self, notice: Notice, *, last: bool = False) -> None:
@@ -91,7 +94,7 @@ class Teller:
         """The newest notice with all lines since the last one, once it is time; None where nothing is to be told."""
         with self._ready:
             while not self._gone:
-                wait = self._told_at + INTERVAL - self._clock.monotonic()
+                wait = self._told_at + INTERVAL * 2 ** min(self._failures, PATIENCE) - self._clock.monotonic()
                 if self._newest is not None and (wait <= 0 or self._last):
                     notice = replace(self._newest, lines=tuple(self._lines))
                     self._newest = None
@@ -105,7 +108,7 @@ class Teller:
             last = self._last and self._newest is None
         try:
             self._send(notifier, notice, last=last)
-            self.trouble = ""
+            self.trouble, self._failures = "", 0
         except NotSent as error:
             self._failed(error.message, unsure=error.unsure)
         except Exception as error:  # noqa: BLE001 - as above
@@ -135,17 +138,21 @@ class Teller:
         self._did = did
         if did != OPENING:
             self._memory = memory
-        if (did, memory) == self._journaled and not self.trouble:
+        if (did, memory) == self._journaled:
             return True
         self._journaled = (did, memory)
         return self._remember(self.name, {"did": did, "memory": memory})
 
     def _failed(self, why: str, *, unsure: bool = False) -> None:
-        """An opening that failed for certain is tried again with the next notice."""
+        """An opening that failed for certain is tried again with the next notice; updates that fail alike are one."""
+        alike = self.trouble == why and self._did in (OPENED, CLOSED)
         self.trouble = why
+        self._failures += 1
         if self._did not in (OPENED, CLOSED):
             self._did = OPENING if unsure else FAILED
         if unsure:
             self._memory = {**self._memory, "unsure": "this process"}
         memory = {key: value for key, value in self._memory.items() if key != "unsure"}
-        self._remember(self.name, {"did": self._did, "memory": memory, "failed": why})
+        self._journaled = (FAILED, memory)
+        if not alike:
+            self._remember(self.name, {"did": self._did, "memory": memory, "failed": why})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from typing import Any
 
 TEXT = {"type": "string", "minLength": 1}
@@ -150,27 +152,7 @@ ALERTS = {
 ANNOTATION = obj(
     {"text": TEXT}, time={"type": "integer"}, timeEnd={"type": "integer"}, tags={"type": "array", "items": TEXT}
 )
-NOTICE = obj(
-    {
-        "event": {"enum": ["opened", "updated", "closed"]},
-        "key": TEXT,
-        "at": MOMENT,
-        "startedAt": MOMENT,
-        "state": TEXT,
-        "urgency": {"enum": ["info", "warning", "error", "critical"]},
-        "open": {"type": "boolean"},
-        "title": TEXT,
-        "lines": {"type": "array", "items": {"type": "string"}},
-        "needs": {"type": "string"},
-        "run": TEXT,
-        "cluster": TEXT,
-        "namespace": TEXT,
-        "release": TEXT,
-        "from": {"type": "integer"},
-        "to": {"type": "integer"},
-        "strategy": {"type": "string"},
-        "stage": {"type": "string"},
-        "users": {"type": "string"},
-        "startedBy": {"type": "string"},
-    }
+NOTICE: dict[str, Any] = json.loads(
+    resources.files("helm_safe.report").joinpath("schemas/notice.json").read_text("utf-8")
 )
+"""Our own, published."""
