@@ -24,7 +24,7 @@ from helm_safe.core.references import renamed
 from helm_safe.core.workloads import pod_template, workload_kind
 from helm_safe.model.errors import Blocked, ClusterError, UsageError
 from helm_safe.model.events import Event, Level
-from helm_safe.model.health import is_ready, state_of, trouble_of
+from helm_safe.model.health import is_ready, restarted, state_of, trouble_of, unplaced
 from helm_safe.model.own import CannotStandBy, Owner
 from helm_safe.model.plan import Stage
 from helm_safe.model.resources import PODS
@@ -96,7 +96,7 @@ def _part(snapshot: Snapshot, ref: ObjectRef, deadline: float) -> _Part:
     except CannotStandBy as error:
         raise Blocked(f"{ref} cannot be rehearsed: {error}") from None
     spec = {key: value for key, value in mapping(renamed(template, copies.names), "spec").items() if key != "nodeName"}
-    spec |= {"restartPolicy": "Never", "activeDeadlineSeconds": int(deadline)}
+    spec |= {"restartPolicy": "Always", "activeDeadlineSeconds": int(deadline)}
     pod: Object = {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -177,8 +177,9 @@ def _watch(world: World, ref: ObjectRef, bake: float, timeout: float) -> tuple[b
         pod = world.cluster.get(PODS, ref.namespace, ref.name)
         if pod is None:
             return False, "somebody removed the pod"
-        if str(dig(pod, "status", "phase")) in ("Failed", "Succeeded") or trouble_of(pod):
-            return False, trouble_of(pod) or _end(pod)
+        why = trouble_of(pod) or restarted(pod) or unplaced(pod)
+        if why or str(dig(pod, "status", "phase")) in ("Failed", "Succeeded"):
+            return False, why or f"the pod is {state_of(pod)}"
         if is_ready(pod):
             since = since or clock.monotonic()
             if clock.monotonic() - since >= bake:
@@ -187,16 +188,6 @@ def _watch(world: World, ref: ObjectRef, bake: float, timeout: float) -> tuple[b
             since = None
         clock.sleep(POLL)
     return False, f"not ready within {timeout:.0f} s"
-
-
-def _end(pod: Object) -> str:
-    ends = [
-        f"container {each.get('name')} ended with {dig(each, 'state', 'terminated', 'exitCode')}"
-        for field in ("initContainerStatuses", "containerStatuses")
-        for each in sequence(pod, "status", field)
-        if dig(each, "state", "terminated", "exitCode")
-    ]
-    return "; ".join(ends) or f"the pod is {state_of(pod)}"
 
 
 def _signs(world: World, ref: ObjectRef, names: list[str]) -> tuple[str, ...]:
