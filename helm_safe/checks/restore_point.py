@@ -40,7 +40,8 @@ def touched_claims(snapshot: Snapshot) -> list[ObjectRef]:
         now = pod_template(snapshot.change.current.objects.get(workload.ref, {}))
         if now and images(now) != images(workload.template):
             found.update(dict.fromkeys(claims_of(snapshot, workload)))
-    return list(found)
+    # Nothing has been written to a claim that is not bound yet.
+    return [ref for ref in found if dig(snapshot.live_for(ref), "status", "phase") != "Pending"]
 
 
 def _points(snapshot: Snapshot) -> dict[ObjectRef, Point]:

@@ -163,6 +163,12 @@ def the_code_on_that_data_stays() -> Snapshot:
 
 
 @quiet("SNAP-001")
+def nothing_was_written_yet() -> Snapshot:
+    pending = {**CLAIM, "status": {"phase": "Pending"}}
+    return world([database("shop:1")], [database("shop:2")], [pending]).snapshot()
+
+
+@quiet("SNAP-001")
 def no_data_no_restore_point() -> Snapshot:
     return world([deployment("web", container(image="a:1"))], [deployment("web", container(image="a:2"))]).snapshot()
 
