@@ -26,6 +26,7 @@ from helm_safe.model.revisions import Hook, Revision
 from helm_safe.model.snapshot import Snapshot
 
 ROLLBACK_EVENTS = ("pre-rollback", "post-rollback")
+UPGRADE_EVENTS = ("pre-upgrade", "post-upgrade")
 
 
 class Workload(NamedTuple):
@@ -163,8 +164,9 @@ def rollback_hooks(snapshot: Snapshot) -> list[Hook]:
     """The target's hooks that the native rollback will run, in Helm's order."""
     if snapshot.settings.native.no_hooks:
         return []
-    hooks = [hook for hook in snapshot.change.target.hooks if set(hook.events) & set(ROLLBACK_EVENTS)]
-    return sorted(hooks, key=lambda hook: ("pre-rollback" not in hook.events, hook.weight, hook.name))
+    events = UPGRADE_EVENTS if snapshot.settings.forward else ROLLBACK_EVENTS
+    hooks = [hook for hook in snapshot.change.target.hooks if set(hook.events) & set(events)]
+    return sorted(hooks, key=lambda hook: (events[0] not in hook.events, hook.weight, hook.name))
 
 
 def between(snapshot: Snapshot) -> list[Revision]:

@@ -8,6 +8,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("helm_safe.cli.rollback", "the guarded rollback; also without this word: RELEASE [REVISION]"),
     "plan": ("helm_safe.cli.plan", "checks, strategy and steps of a rollback; changes nothing"),
     "check": ("helm_safe.cli.check", "findings only; changes nothing"),
+    "forward": ("helm_safe.cli.forward", "a guarded helm upgrade by the same stages: RELEASE CHART"),
     "rehearse": ("helm_safe.cli.rehearse", "one pod of the target away from all traffic, judged and removed"),
     "history": ("helm_safe.cli.history", "revisions, with the evidence that each was good or bad"),
     "autopsy": ("helm_safe.cli.autopsy", "why it fails, and the evidence saved; changes nothing in the cluster"),

@@ -65,7 +65,7 @@ class Revision:
     objects: the manifest parsed, `List`s unpacked, namespace filled in for namespaced kinds; keys are unique.
     rollback_of: the revision this one copied, None when it is no rollback. values_hash: sha256 of the user's values.
     crds: the names of the files below the chart's crds/ with the sha256 of each. record: name of its storage object.
-    marks: the annotations of its Chart.yaml that are meant for helm-safe.
+    marks: the annotations of its Chart.yaml that are meant for helm-safe. future: it is not made yet.
     """
 
     number: int
@@ -84,6 +84,7 @@ class Revision:
     crds: dict[str, str] = field(default_factory=dict)
     record: str = ""
     marks: dict[str, str] = field(default_factory=dict)
+    future: bool = False
 
     @property
     def content(self) -> str:

@@ -32,6 +32,7 @@ class Settings:
     how long a revision must have been the deployed one to count as good. accept: check id -> reason. recreate: objects
     ("Job/migrate") that may be deleted and made anew because they are immutable. resolved: every option of the table,
     with its source. watchdog: leave a guard in the cluster; guarding: this process is that guard.
+    forward: the target is made by an upgrade, not gone back to.
     incident: the key of one that is open already; notify_dry_run: show what notifiers would send, and send nothing.
     policy_severities, waivers: what the policy says of findings, by id of the check.
     """
@@ -46,6 +47,7 @@ class Settings:
     dry_run: bool = False
     watchdog: bool = False
     guarding: bool = False
+    forward: bool = False
     incident: str = ""
     notify_dry_run: bool = False
     accept: Mapping[str, str] = field(default_factory=dict)

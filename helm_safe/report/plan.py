@@ -7,7 +7,7 @@ from rich.console import Console
 from helm_safe.core.yamlio import dump
 from helm_safe.model.options import OPTIONS
 from helm_safe.model.outline import expected
-from helm_safe.model.plan import Plan
+from helm_safe.model.plan import Advice, Plan
 from helm_safe.report.console import line
 
 
@@ -19,7 +19,7 @@ def show_plan(out: Console, plan: Plan) -> None:
     _shown(out, "Settings:", chosen)
     seconds = sum(expected(step) for step in plan.steps)
     steps = [f"{number:>2}. {step.stage.value:<8} {step.title}" for number, step in enumerate(plan.steps, 1)]
-    _shown(out, f"Steps of the rollback (about {_time(seconds)} when all goes well):", steps)
+    _shown(out, f"Steps (about {_time(seconds)} when all goes well):", steps)
     _shown(out, "Workloads and routes:", [f"- {sentence}" for sentence in plan.notes])
     _shown(out, "What will not come back:", [f"- {sentence}" for sentence in plan.lost])
     if plan.bridge:
@@ -30,7 +30,9 @@ def show_plan(out: Console, plan: Plan) -> None:
 
 def _show_verdict(out: Console, plan: Plan) -> None:
     why = f", because {plan.verdict}" if plan.verdict else ""
-    line(out, f"Advice: {plan.advice.value}{why}", "bold" if plan.reasons else "")
+    forward = plan.settings.get("forward") and plan.advice is Advice.ROLL_BACK
+    advice = "go forward" if forward else plan.advice.value
+    line(out, f"Advice: {advice}{why}", "bold" if plan.reasons else "")
     _shown(out, "", [f"- {reason}" for reason in plan.reasons])
     _shown(out, "What to do instead:", [f"{number}. {words}" for number, words in enumerate(plan.way, 1)])
     _shown(out, "What would change the answer:", [f"- {words}" for words in plan.unless])

@@ -169,7 +169,8 @@ def _refuse_if_moved(run: Run, history: History, target: Revision, *, again: boo
     """
     current = history.get(run.plan.current)
     ours = {target.manifest, current.manifest if current else target.manifest} if again else set()
-    moved = [each for each in history.revisions if each.number > _expected(run) and each.manifest not in ours]
+    newer = [each for each in history.revisions if each.number > _expected(run) and not each.future]
+    moved = [each for each in newer if each.manifest not in ours]
     if moved:
         raise Blocked(
             f"revision {moved[-1].number} of release {run.release} appeared since the plan was made",
@@ -212,7 +213,7 @@ def _settle(run: Run, history: History) -> History:
 def _is_copy(last: Revision, target: Revision | None) -> bool:
     return (
         target is not None
-        and last.number != target.number
+        and (last.number != target.number or target.future)
         and last.status is RevisionStatus.DEPLOYED
         and last.manifest == target.manifest
     )

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from helm_safe.checks.bridge import bridge_of, undo_of
+from helm_safe.checks.facts import ROLLBACK_EVENTS, UPGRADE_EVENTS
 from helm_safe.core.findings import Finding, Status
 from helm_safe.core.objects import ObjectRef, dig
 from helm_safe.core.workloads import pod_template
@@ -81,9 +82,7 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
     yield from before_commit(strategy, scene)
     yield from _repairs(snapshot)
     yield from _recreations(snapshot, settings)
-    number = snapshot.change.target.number
-    title = f"native helm rollback to revision {number}" + hooks_note(snapshot, settings)
-    yield Step("rollback", Stage.COMMIT, "rollback", title, {"to": number})
+    yield _native(snapshot, settings)
     yield from after_rollback(strategy, scene)
     wanted = replicas_wanted(snapshot)
     first = {**wanted, **(by_ratio.first_pods(scene) if strategy == "replicas" else {})}
@@ -111,6 +110,13 @@ def _steps(strategy: str, scene: Scene) -> Iterator[Step]:
     yield Step("cleanup", Stage.CLEANUP, "cleanup", "drop what this run holds, keep its journal")
 
 
+def _native(snapshot: Snapshot, settings: Settings) -> Step:
+    number = snapshot.change.target.number
+    call = "upgrade" if settings.forward else "rollback"
+    title = f"native helm {call} to revision {number}" + hooks_note(snapshot, settings)
+    return Step("rollback", Stage.COMMIT, "rollback", title, {"to": number})
+
+
 def staged_workloads(snapshot: Snapshot) -> list[ObjectRef]:
     """The workloads of the target whose pods serve after the rollback, but for those that somebody else drives."""
     driven = {each.driven for each in snapshot.drivers} | {str(each.ref) for each in snapshot.drivers}
@@ -135,7 +141,8 @@ def replicas_wanted(snapshot: Snapshot) -> dict[str, int]:
 
 def hooks_note(snapshot: Snapshot, settings: Settings) -> str:
     """Which of the target's hooks native rollback will run, in words; "" where none."""
-    names = [hook.name for hook in snapshot.change.target.hooks if {"pre-rollback", "post-rollback"} & set(hook.events)]
+    events = UPGRADE_EVENTS if settings.forward else ROLLBACK_EVENTS
+    names = [hook.name for hook in snapshot.change.target.hooks if set(events) & set(hook.events)]
     if not names:
         return ""
     return f" (hooks skipped: {', '.join(names)})" if settings.native.no_hooks else f" (runs hooks: {', '.join(names)})"
@@ -218,6 +225,7 @@ def _to_remember(strategy: str, scene: Scene, findings: Sequence[Finding]) -> di
     native = settings.native
     return {
         "content": snapshot.change.target.content,
+        "forward": settings.forward,
         "bake": settings.bake,
         "timeout": settings.timeout,
         "last": snapshot.history.last.number,

@@ -139,6 +139,8 @@ def question(prepared: Prepared) -> str:
     target = prepared.snapshot.change.target
     facts = "; ".join(prepared.evidence[target.number].facts) if target.number in prepared.evidence else ""
     known = f" ({facts})" if facts else ""
+    if target.future:
+        return f"Upgrade {prepared.history.release} to revision {target.number}?"
     return f"Roll {prepared.history.release} back to revision {target.number}{known}?"
 
 

@@ -115,7 +115,7 @@ def test_the_plan_shows_what_was_chosen_and_no_defaults(made: World, capsys: pyt
     main(["plan", "checkout-api", "1", "--steps", "10,100"])
     shown = capsys.readouterr().out
     start = shown.index("Settings:")
-    assert shown[start : shown.index("Steps of")].splitlines() == [
+    assert shown[start : shown.index("Steps (")].splitlines() == [
         "Settings:",
         "  steps: 10,100  (--steps)",
         f"  isolate: always  ({IN_NAMESPACE})",
