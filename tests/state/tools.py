@@ -21,7 +21,6 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "helm
 GO = {
     "goose": ("github.com/pressly/goose/v3/cmd/goose@v3.24.1", ()),
     "migrate": ("github.com/golang-migrate/migrate/v4/cmd/migrate@v4.18.1", ("-tags", "postgres")),
-    "dbmate": ("github.com/amacneil/dbmate/v2@v2.24.2", ()),
 }
 _JARS = CACHE / "jars-2"
 _KNEX = CACHE / "knex-3"
@@ -150,7 +149,7 @@ def golang_migrate(project: Project, parts: tuple[str, ...]) -> None:
 def dbmate(project: Project, parts: tuple[str, ...]) -> None:
     (project.folder / f"{project.count:014}_step.sql").write_text(f"-- migrate:up\n{project.script(parts)}")
     url = f"{project.address}?sslmode=disable"
-    project.call(_go_program("dbmate"), "--url", url, "-d", ".", "--no-dump-schema", "migrate")
+    project.call(_KNEX / "node_modules" / ".bin" / "dbmate", "--url", url, "-d", ".", "--no-dump-schema", "migrate")
 
 
 def knex(project: Project, parts: tuple[str, ...]) -> None:
@@ -262,13 +261,13 @@ def kafka_jars() -> Path | None:
 def _node() -> bool:
     if not shutil.which("node"):
         return False
-    if (_KNEX / "node_modules" / "knex").exists():
+    if (_KNEX / "node_modules" / "dbmate").exists():
         return True
     npm = shutil.which("npm")
     if not npm:
         return False
     _KNEX.mkdir(parents=True, exist_ok=True)
-    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(_KNEX), "knex@3", "pg@8"]
+    command = [npm, "install", "--no-audit", "--no-fund", "--prefix", str(_KNEX), "knex@3", "pg@8", "dbmate@2"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -277,7 +276,7 @@ TOOLS: tuple[Tool, ...] = (
     Tool("Django", ("postgresql", "sqlite"), lambda: True, django),
     Tool("goose", ("postgresql", "sqlite"), _go("goose"), goose),
     Tool("golang-migrate", ("postgresql",), _go("migrate"), golang_migrate),
-    Tool("dbmate", ("postgresql",), _go("dbmate"), dbmate),
+    Tool("dbmate", ("postgresql",), _node, dbmate),
     Tool("Knex", ("postgresql",), _node, knex),
     Tool("Flyway", ("postgresql",), _jars, flyway),
     Tool("Liquibase", ("postgresql",), _jars, liquibase),
