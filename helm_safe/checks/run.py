@@ -58,6 +58,8 @@ def run_checks(snapshot: Snapshot) -> list[Finding]:
     verify_accept(snapshot.settings)
     verify_policy(snapshot.settings)
     found = [_weigh(finding, check, snapshot.settings) for check in all_checks() for finding in _judge(check, snapshot)]
+    if snapshot.settings.resolved.value("unverified") == "block":
+        found = [_doubted(finding) for finding in found]
     return sorted((_waive(finding, snapshot) for finding in found), key=sort_key)
 
 
@@ -106,6 +108,14 @@ def _weigh(finding: Finding, check: Check, settings: Settings) -> Finding:
         return finding
     note = f"severity by the policy; without it: {finding.severity.value}"
     return finding._replace(severity=severity, evidence=(*finding.evidence, note))
+
+
+def _doubted(finding: Finding) -> Finding:
+    """Where the policy says so, what might be an error and could not be looked at blocks like one."""
+    if finding.status is not Status.UNVERIFIED or finding.severity is not Severity.ERROR:
+        return finding
+    note = "it could not be verified, and the policy lets that block"
+    return finding._replace(status=Status.FAIL, evidence=(*finding.evidence, note))
 
 
 def _waive(finding: Finding, snapshot: Snapshot) -> Finding:

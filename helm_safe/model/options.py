@@ -85,6 +85,7 @@ OPTIONS: dict[str, Option] = {
         Option("gitops.sync", one_of("refuse", "suspend", "resume"), "refuse", "--gitops"),
         Option("gitops.namespace", text(_NAME, "a namespace"), "argocd"),
         Option("isolate", one_of("ask", "always", "never"), "ask"),
+        Option("unverified", one_of("tell", "block"), "tell"),
         Option("state.database", _STATE, "", "--db"),
         Option("state.redis", _STATE, "", "--redis"),
         Option("state.kafka", _STATE, "", "--kafka"),

@@ -12,7 +12,8 @@ from helm_safe.checks import CHECKS
 from helm_safe.checks.run import _weigh, all_checks, needs, run_checks, verify_accept, verify_policy
 from helm_safe.core.findings import Finding, Severity, Status
 from helm_safe.model.errors import UsageError
-from helm_safe.model.policy import Waiver
+from helm_safe.model.photograph import State
+from helm_safe.model.policy import Annotated, Policy, Waiver, resolve
 from helm_safe.model.settings import Settings
 from helm_safe.model.snapshot import Snapshot
 from helm_safe.registry import load
@@ -182,3 +183,17 @@ def test_secret_values_never_appear() -> None:
     text = repr(run_checks(world([old], [new], [live]).snapshot()))
     assert value not in text
     assert "hunter2" not in text
+
+
+def test_a_policy_lets_doubts_block() -> None:
+    """Only where an error might hide behind what could not be looked at."""
+    state = State(frozenset({"database"}), None, None, "", {"database": "no route to host"})
+    base = world([deployment()]).snapshot(state=state)
+    told = [each for each in run_checks(base) if each.check == "STATE-001"]
+    assert [each.status for each in told if each.object == "database"] == [Status.UNVERIFIED]
+    settings = Settings().settled(
+        resolve({}, Policy("policy file p.yaml", {"unverified": "block"}), Annotated(0, {}), Annotated(0, {}))
+    )
+    strict = [each for each in run_checks(replace(base, settings=settings)) if each.check == "STATE-001"]
+    assert [each.blocks for each in strict if each.object == "database"] == [True]
+    assert [each.blocks for each in strict if each.object == "snapshot"] == [False]

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from helm_safe.core.yamlio import load_all
 from helm_safe.kube.cluster import KubeCluster
 from helm_safe.sandbox.cluster import Sandbox
 from helm_safe.sandbox.demo.migration import RELEASE, Story
+from helm_safe.sandbox.demo.stage import RELEASE as APP
 from helm_safe.sandbox.demo.stage import Stage
 from helm_safe.sandbox.postgres import postgres
+from tests.cluster.guarded import container, start, with_token
 
 pytestmark = pytest.mark.cluster
 
@@ -95,3 +98,27 @@ def test_a_port_of_a_pod_for_any_protocol(sandbox: Sandbox, namespace: str, tmp_
     with cluster.tunnel(namespace, "no-such-pod", 8080) as nowhere, socket.create_connection(nowhere, 10) as ours:
         ours.settimeout(10)
         assert ours.recv(10) == b""
+
+
+@pytest.mark.timeout(200)
+def test_the_hook_of_the_examples_has_the_rights_that_a_snapshot_needs(
+    sandbox: Sandbox, namespace: str, tmp_path: Path
+) -> None:
+    """The example as it stands, installed by helm; its command, with its account's token alone."""
+    stage = Stage(sandbox, 4, namespace)
+    stage.env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    stage.deploy("1-good", "autoscaling.minReplicas=1", pods=1)
+    chart = tmp_path / "chart"
+    (chart / "templates").mkdir(parents=True)
+    (chart / "Chart.yaml").write_text("apiVersion: v2\nname: hook\nversion: 1.0.0\n")
+    example = Path(__file__).parents[2] / "examples" / "in-cluster" / "snapshot-hook.yaml"
+    (chart / "templates" / "hook.yaml").write_text(example.read_text())
+    shown = stage.helm("template", APP, chart).stdout
+    stage.kubectl("apply", "-f", "-", feed=shown)
+    with postgres() as address:
+        stage.kubectl("create", "secret", "generic", f"{APP}-db", f"--from-literal=url={address}")
+        job = next(each for each in load_all(shown) if each["kind"] == "Job")
+        with start(with_token(stage, f"{APP}-snapshot", tmp_path), *container(job)["args"]) as done:
+            said, complaint = done.communicate(timeout=120)
+    assert done.returncode == 0, said + complaint
+    assert f"helm-safe.{APP}.v1.snapshot" in said

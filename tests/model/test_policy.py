@@ -50,6 +50,7 @@ spec:
   pinned: leave
   gitops: {sync: suspend, namespace: argo}
   in-cluster: {image: example/helm-safe:1, after: 20s}
+  unverified: block
   state: {database: secret/shop-db#url, redis: "env:REDIS_URL", kafka: "kafka://broker:9092", registry: auto, timeout: 10s}
   isolate: always
   gates: {success-rate: 99.5%, p95: 800ms, minimum-requests: 200, no-traffic: stop, queries: [{name: queue, query: "depth{a=1}", max: 5}]}
