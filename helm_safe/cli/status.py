@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_release(parser)
     options.add_connection(parser)
     options.add_output(parser)
+    parser.add_argument("--web", action="store_true", help="as a live page on this machine, until Ctrl-C")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,6 +30,10 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.rollback.runs import latest_run
 
     world, release = wiring.open_world(args, wiring.reporter_of(args))
+    if args.web:
+        from helm_safe.cli.live_page import serve
+
+        return serve(args, world, release)
     try:
         state = latest_run(world, release)
     except Unreachable as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from helm_safe.core.printable import printable
 from helm_safe.model.review import Review, forward, summary
@@ -23,9 +23,35 @@ def page(told: Review, output: str) -> str:
     """The report in one of FORMATS."""
     if output == "json":
         return json.dumps(document(told), indent=2, ensure_ascii=False) + "\n"
+    if output == "html":
+        shell = _environment().get_template("report.html.j2")
+        return shell.render(title=told.title, body=Markup(body(told)), nonce="", ended=True)  # noqa: S704 - escaped there
+    return _rendered(told, "report.md.j2")
+
+
+def body(told: Review) -> str:
+    """What the page holds, as HTML."""
+    return _rendered(told, "review.html.j2")
+
+
+def live_page(inner: str, nonce: str, title: str, problem: str, *, ended: bool) -> str:
+    """The same page, which asks for itself again every two seconds. inner: by `body`, "" before the first run.
+
+    problem: why it is not of now.
+    """
+    words = [f'<p class="bad" role="status">{escape(printable(problem))}</p>'] if problem else []
+    words.append(
+        inner or f"<h1>{escape(title)}</h1><p>No run of this release is known yet; this page waits for one.</p>"
+    )
+    shell = _environment().get_template("report.html.j2")
+    made = Markup("\n".join(words))  # noqa: S704 - every part of it is escaped
+    return shell.render(title=title, body=made, nonce=nonce, ended=ended)
+
+
+def _rendered(told: Review, template: str) -> str:
     return (
         _environment()
-        .get_template(f"report.{output}.j2")
+        .get_template(template)
         .render(
             told=told,
             summary=summary(told),

@@ -147,7 +147,9 @@ def golang_migrate(project: Project, parts: tuple[str, ...]) -> None:
 
 
 def dbmate(project: Project, parts: tuple[str, ...]) -> None:
-    (project.folder / f"{project.count:014}_step.sql").write_text(f"-- migrate:up\n{project.script(parts)}")
+    (project.folder / f"{project.count:014}_step.sql").write_text(
+        f"-- migrate:up\n{project.script(parts)}-- migrate:down\n"
+    )
     url = f"{project.address}?sslmode=disable"
     project.call(_KNEX / "node_modules" / ".bin" / "dbmate", "--url", url, "-d", ".", "--no-dump-schema", "migrate")
 
