@@ -67,6 +67,8 @@ def rollback(run: Run, step: Step, again: bool) -> Outcome:
     target_number = step.args["to"]
     history = run.world.releases.history(run.release)
     target = history.get(target_number)
+    if target is None and run.plan.settings.get("forward"):
+        return failed("only `forward` itself knows the chart of this upgrade: begin it anew")
     if target is None:
         return failed(f"revision {target_number} has disappeared from the history")
     if again:
