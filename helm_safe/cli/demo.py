@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import os
+import json
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from helm_safe.model.errors import FAILED, INTERRUPTED, OK
+from helm_safe.model.errors import FAILED, OK
 
 if TYPE_CHECKING:
     from helm_safe.sandbox.demo.numbers import Request
+    from helm_safe.sandbox.demo.people import People
     from helm_safe.sandbox.demo.stage import Done, Load, Stage
 
 NAMESPACE = "prod-eu-central"
@@ -24,6 +24,7 @@ SLOW_AFTER = 1.0  # seconds
 WINDOW = 90.0  # seconds over which both ways are compared, from the moment of the command
 SETTLE = 8.0  # seconds that are measured at least after the safe run said that it is done
 AT_END = 8.0  # seconds before the end in which it counts who answers
+LONGEST = 420.0  # seconds of load at most in the safe act: killed and resumed it takes its time
 BAKE = "5s"
 # A real service bakes longer, and asks for more requests before it believes a step.
 POLICY = """\
@@ -93,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
     from helm_safe.cli.sandbox import say
     from helm_safe.sandbox import layout
     from helm_safe.sandbox.cluster import Sandbox
+    from helm_safe.sandbox.demo.people import people
     from helm_safe.sandbox.demo.stage import GOOD, ISTIO, PODS, Stage
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside it clears up like after Ctrl-C
@@ -104,12 +106,14 @@ def run(args: argparse.Namespace) -> int:
             say("starting Istio (the first time istiod is built, which takes minutes)")
             sandbox.start_istio()
         stage = Stage(sandbox, int(args.helm), NAMESPACE, args.router)
-        acts = play(stage, teller())
+        with people() as told:
+            acts = play(stage, told, teller(), kill=args.kill)
+        report(stage, args.report)
     finally:
         if not was_up and not args.keep:
             sandbox.down()
-    broken = acts[1].broken_promises(GOOD, PODS)
-    show(args, acts, broken)
+    broken = [*acts[1].broken_promises(GOOD, PODS), *told.broken_promises()]
+    show(args, acts, told, broken)
     return FAILED if broken else OK
 
 
@@ -126,7 +130,15 @@ def teller() -> Tell:
     return tell
 
 
-def play(stage: Stage, tell: Tell) -> list[Act]:
+def report(stage: Stage, file: str | None) -> None:
+    """The page of the safe run, for a browser."""
+    from helm_safe.sandbox.demo.stage import RELEASE
+
+    if file:
+        stage.safe("report", RELEASE, "-o", "html", "--file", file)
+
+
+def play(stage: Stage, told: People, tell: Tell, *, kill: bool) -> list[Act]:
     """Both acts, one after the other, on the same release."""
     from helm_safe.sandbox.demo.stage import GOOD, PODS, RELEASE
 
@@ -139,7 +151,7 @@ def play(stage: Stage, tell: Tell) -> list[Act]:
     stage.kubectl("scale", f"deployment/{RELEASE}", f"--replicas={PODS}")
     stage.await_pods(PODS)
     stage.await_route()
-    return [first, safe(stage, tell)]
+    return [first, safe(stage, told, tell, kill=kill)]
 
 
 def plain(stage: Stage, tell: Tell) -> Act:
@@ -158,22 +170,36 @@ def plain(stage: Stage, tell: Tell) -> Act:
     return measure("kubectl scale 0 + helm rollback", stage, load, cue)
 
 
-def safe(stage: Stage, tell: Tell) -> Act:
+def safe(stage: Stage, told: People, tell: Tell, *, kill: bool) -> Act:
     """The same incident with safe-rollback, through Helm where the plugin's files are at hand."""
+    from helm_safe.cli import staged
+    from helm_safe.sandbox.demo.people import SECRETS
     from helm_safe.sandbox.demo.stage import RELEASE
 
     policy = stage.sandbox.spec.run / "helm-safe.yaml"
-    policy.write_text(POLICY, encoding="utf-8")
-    words = [RELEASE, "1", "-n", stage.namespace, "--yes", "--bake", BAKE, "--policy", str(policy)]
-    plugin = stage.install_plugin()
-    ours = [sys.executable, "-m", "helm_safe"]
-    command = [str(stage.helm_path), "safe-rollback", *words] if plugin else [*ours, *words]
-    with stage.load(RATE) as load:
+    policy.write_text(f"{POLICY}  notifiers: {json.dumps(told.notifiers)}\n", encoding="utf-8")
+    stage.env |= SECRETS
+    words = [
+        RELEASE,
+        "1",
+        "-n",
+        stage.namespace,
+        "--yes",
+        "--bake",
+        BAKE,
+        "--pause-at",
+        "commit",
+        "--policy",
+        str(policy),
+    ]
+    plugin = not kill and stage.install_plugin()
+    command = [str(stage.helm_path), "safe-rollback", *words] if plugin else [*staged.OURS, *words]
+    with stage.load(RATE, LONGEST) as load:
         go_wrong(stage, tell)
         tell(f"act two: {'helm safe-rollback' if plugin else 'helm-safe'} {' '.join(words)}")
         route, since = stage.route_hash(), time.monotonic()
-        done = carried_out(command, stage.env)
-        cue = Cue(since, time.monotonic() - since, done, route)
+        run = staged.killed(stage, words, told, tell) if kill else staged.approved(stage, command, told, tell)
+        cue = Cue(since, time.monotonic() - since, run, route)
         observe(load, max(since + WINDOW, time.monotonic() + SETTLE), tell)
     return measure("helm safe-rollback", stage, load, cue)
 
@@ -186,30 +212,6 @@ def go_wrong(stage: Stage, tell: Tell) -> None:
     stage.deploy(BROKEN)
     tell("Helm and Kubernetes call it a success; users do not")
     time.sleep(AT_END / 2)  # noqa: TID251 - the load goes on in real time
-
-
-def carried_out(command: list[str], env: dict[str, str]) -> Done:
-    """Run safe-rollback: with its screen where somebody looks, else with its lines."""
-    from helm_safe.cli import terminal
-
-    if not terminal.on_a_terminal():
-        return follow(command, env)
-    done = terminal.show(command, {**env, "NO_COLOR": os.environ.get("NO_COLOR", "")})
-    if done.returncode == INTERRUPTED:
-        raise KeyboardInterrupt  # Ctrl-C went to the run, and meant the demo
-    return done
-
-
-def follow(command: list[str], env: dict[str, str]) -> Done:
-    """Run safe-rollback and pass its own lines on as they come."""
-    lines = []
-    with subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
-        for text in child.stdout or ():
-            lines.append(text)
-            print(f"          {text}", end="", file=sys.stderr, flush=True)  # noqa: T201 - the run's own story
-    return subprocess.CompletedProcess(command, child.returncode, "".join(lines), "")
 
 
 def observe(load: Load, until: float, tell: Tell) -> None:
@@ -253,22 +255,26 @@ def measure(name: str, stage: Stage, load: Load, cue: Cue) -> Act:
     )
 
 
-def show(args: argparse.Namespace, acts: list[Act], broken: list[str]) -> None:
+def show(args: argparse.Namespace, acts: list[Act], told: People, broken: list[str]) -> None:
     """The table, or its numbers (schema demo)."""
     if args.output != "text":
         from helm_safe.report.document import write_document
 
         body = {"rate": RATE, "slowAfter": SLOW_AFTER, "helm": int(args.helm), "kept": not broken, "broken": broken}
-        write_document({**body, "acts": [document(act) for act in acts]}, args.output)
+        told_of = {"alerts": told.alerts, "pages": told.pages, "threads": len(told.threads), "replies": told.replies}
+        write_document({**body, "acts": [document(act) for act in acts], "incident": told_of}, args.output)
         return
     from helm_safe.report.console import console, line, table
 
     out = console(no_color=args.no_color)
     table(out, ["", *(act.name for act in acts)], rows(acts))
+    table(out, ["who was told", "opened", "what it heard"], told.rows())
     if broken:
         line(out, f"The safe rollback did NOT keep its promises: {'; '.join(broken)}.", "bold red")
     else:
-        words = "pods and route restored, revision 1 serving, less than 1 % failing, newest record deployed"
+        words = (
+            "pods and route restored, revision 1 serving, less than 1 % failing, newest record deployed, one incident"
+        )
         line(out, f"The safe rollback kept its promises: {words}.", "bold green")
 
 

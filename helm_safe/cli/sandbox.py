@@ -28,6 +28,7 @@ VERBS = {
     "demo": "a broken release under load: plain helm rollback beside safe-rollback",
 }
 
+STORIES = ("incident", "migration", "autopsy")
 ROUTERS = ("gateway-api", "istio", "nginx", "traefik", "none")
 
 
@@ -47,7 +48,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inside", action="store_true", help="exec: in the sandbox's own network")
     parser.add_argument("--helm", choices=("3", "4"), default="4", help="demo: which helm")
     parser.add_argument("--router", choices=ROUTERS, default=ROUTERS[0], help="demo: how users come to the release")
-    parser.add_argument("--story", choices=("incident", "migration"), default="incident", help="demo: which story")
+    parser.add_argument("--story", choices=STORIES, default="incident", help="demo: which story")
+    parser.add_argument("--kill", action="store_true", help="demo: kill the safe run in the middle, and resume it")
+    parser.add_argument("--report", metavar="FILE", help="demo: write the run's HTML report there")
     parser.add_argument("--keep", action="store_true", help="demo: leave the sandbox up")
     options.add_output(parser)
 
@@ -204,9 +207,10 @@ def _purge(args: argparse.Namespace) -> int:  # noqa: ARG001 - the same form as 
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from helm_safe.cli import demo, story
+    from helm_safe.cli import demo, inquests, story
 
-    return story.run(args) if args.story == "migration" else demo.run(args)
+    stories = {"incident": demo.run, "migration": story.run, "autopsy": inquests.run}
+    return stories[args.story](args)
 
 
 def _write(args: argparse.Namespace, body: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from helm_safe.core.objects import Object, dig, is_ready, mapping, name_of, sequence
@@ -19,6 +19,8 @@ from helm_safe.model.times import parse_time
 
 SERVING, BYSTANDER = 0.7, 0.5
 LITTLE_CPU = 0.25  # cores: a JVM needs minutes for its start with less
+_REPLACED = timedelta(seconds=60)
+"""A kubelet tells of a crash loop several times a minute: a pod whose last such word is older was well when it went."""
 _IMAGES = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName", "ImageInspectError")
 _NATIVE = {132: "illegal instruction", 134: "SIGABRT", 135: "SIGBUS", 139: "SIGSEGV"}
 _PRESSURE = ("MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable")
@@ -171,12 +173,26 @@ def _events(
     for event in collected.of_kind("Event"):
         about = mapping(event, "involvedObject")
         kind, name = str(about.get("kind") or ""), str(about.get("name") or "")
-        gone = kind == "Pod" and any(name.startswith(f"{each}-") for each in sets)
-        if (kind, name) not in names and not gone:
+        made_by = next((each for each in sets if kind == "Pod" and name.startswith(f"{each}-")), "")
+        if (kind, name) not in names and not made_by:
             continue
         if (kind, name) not in known:
-            known[kind, name] = origins.get(name, Belonging()) if kind == "Pod" else _origin_of(kind, name, collected)
+            gone = _origin_of("ReplicaSet", made_by, collected) if made_by else Belonging()
+            known[kind, name] = origins.get(name, gone) if kind == "Pod" else _origin_of(kind, name, collected)
+        if kind == "Pod" and name not in pods:
+            yield from _replaced(event, known[kind, name], collected)
         yield from _event(event, known[kind, name], pods.get(name), killed, cpu_changed)
+
+
+def _replaced(event: Object, origin: Belonging, collected: Collected) -> Iterator[Symptom]:
+    """A pod of another revision that crashed until it was replaced; its Deployment takes such pods away first."""
+    message, at, deployed = str(event.get("message") or ""), _time_of(event), collected.current.deployed_at
+    other = origin.revision not in (0, collected.current.number)
+    if not other or event.get("reason") != "BackOff" or not message.startswith("Back-off restarting failed"):
+        return
+    if at and deployed and deployed.tzinfo and at >= deployed - _REPLACED:
+        where = f"Pod/{dig(event, 'involvedObject', 'name')} (gone)"
+        yield Symptom("crash", "", origin, where, f"BackOff: {said(message)}", at)
 
 
 def _origin_of(kind: str, name: str, collected: Collected) -> Belonging:

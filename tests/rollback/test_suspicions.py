@@ -59,6 +59,26 @@ def crash_loop_that_nothing_explains(folder: Path) -> Failing:
     return made
 
 
+_LOOPS = "Back-off restarting failed container app in pod checkout-api-1-x"
+
+
+@case("crash", HOLD, "pods of another revision show the same")
+def crash_loop_that_the_pods_before_were_in_as_well(folder: Path) -> Failing:
+    """They are gone: a Deployment takes pods that do not run away first."""
+    made = Failing(folder)
+    made.pod(crashed(1))
+    made.event(f"Pod/{NAME}-1-x", "BackOff", _LOOPS, at=-310)
+    return made
+
+
+@case("crash", BACK, "image: shop/checkout-api:1 → shop/checkout-api:2")
+def crash_loop_after_an_earlier_one_that_was_over(folder: Path) -> Failing:
+    made = Failing(folder)
+    made.pod(crashed(1))
+    made.event(f"Pod/{NAME}-1-x", "BackOff", _LOOPS, at=-900)
+    return made
+
+
 @case("out-of-memory", BACK, "limits.memory: 512Mi → 128Mi")
 def out_of_memory(folder: Path) -> Failing:
     limits = ({"resources": {"limits": {"memory": size}}} for size in ("512Mi", "128Mi"))

@@ -169,8 +169,8 @@ class Container:
 
     async def _prepare(self) -> dict[str, str]:
         pulling = BackOff(self._means.backoff, self._means.backoff_cap)
-        while roles.missing(self.spec.image, parameters(self._room.pod, self.spec)):
-            await self._pull_failed(pulling)
+        while reason := roles.pull_error(self.spec.image, parameters(self._room.pod, self.spec)):
+            await self._pull_failed(pulling, reason)
         if self.restarts < 0:
             self._say("Normal", "Pulled", f'Container image "{self.spec.image}" already present on machine')
         while True:
@@ -181,9 +181,8 @@ class Container:
                 self._say("Warning", "Failed", f"Error: {error}")
             await self._means.clock.sleep(_RESYNC)
 
-    async def _pull_failed(self, pulling: BackOff) -> None:
+    async def _pull_failed(self, pulling: BackOff, reason: str) -> None:
         image, now = self.spec.image, self._means.clock.now()
-        reason = f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {image}: not found'
         self._say("Warning", "Failed", f'Failed to pull image "{image}": {reason}')
         self._say("Warning", "Failed", "Error: ErrImagePull")
         self._wait("ErrImagePull", reason)
@@ -249,13 +248,18 @@ class Container:
         self.started = False
         terminated = {
             "exitCode": code,
-            "reason": "Error" if code else "Completed",
+            "reason": self._ending_word(code),
             "startedAt": stamp(began),
             "finishedAt": stamp(self._means.clock.wall()),
             "containerID": self._id,
         }
         self._state = {"terminated": terminated}
         self._room.changed()
+
+    def _ending_word(self, code: int) -> str:
+        if not code:
+            return "Completed"
+        return self.process.behaviour.ending if self.process else "Error"
 
     async def _back_off(self) -> None:
         clock, ended = self._means.clock, self._means.clock.now()

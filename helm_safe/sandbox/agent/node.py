@@ -6,13 +6,16 @@ import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
-from helm_safe.core.objects import Object, dig
+from helm_safe.core.objects import Object, annotations_of, dig
 from helm_safe.sandbox.agent.api import MERGE, NO_ANSWER, Api, ApiError
 from helm_safe.sandbox.agent.clock import Clock, micro_stamp, stamp
 from helm_safe.sandbox.agent.images import Images
+from helm_safe.sandbox.agent.podspec import PREFIX
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _HEALTHY = (("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False"), ("Ready", "True"))
+NOT_READY = f"{PREFIX}not-ready"
+"""The Node's annotation by which a node in trouble is played; its value is what the condition says."""
 _log = logging.getLogger(__name__)
 
 
@@ -25,12 +28,15 @@ class NodeFacts:
     port: int = 10250
     version: str = "v1.36.3"
 
-    def manifest(self, now: str) -> Object:
+    def manifest(self, now: str, trouble: str = "") -> Object:
+        """trouble: why it is not ready."""
         resources = {"cpu": "64", "memory": "256Gi", "pods": "2000", "ephemeral-storage": "1Ti"}
         conditions = [
             {"type": kind, "status": status, "reason": "Sandbox", "lastHeartbeatTime": now, "lastTransitionTime": now}
             for kind, status in _HEALTHY
         ]
+        if trouble:
+            conditions[-1] |= {"status": "False", "reason": "KubeletNotReady", "message": trouble}
         status = {
             "capacity": resources,
             "allocatable": resources,
@@ -90,7 +96,8 @@ class Node:
     async def beat(self) -> None:
         """Register where the Node is absent or new, tell of new images, then renew the Lease."""
         found = await _or_none(self._api.get(f"/api/v1/nodes/{self._facts.name}"))
-        if found is None or dig(found, "metadata", "uid") != self._uid or not _ready(found):
+        wanted = not (annotations_of(found) if found else {}).get(NOT_READY)
+        if found is None or dig(found, "metadata", "uid") != self._uid or _ready(found) is not wanted:
             await self._register(found)
         images = self._images.report()
         if images != (dig(found, "status", "images") or []):
@@ -98,7 +105,8 @@ class Node:
         await self._renew()
 
     async def _register(self, found: Object | None) -> None:
-        manifest = self._facts.manifest(stamp(self._clock.wall()))
+        trouble = annotations_of(found).get(NOT_READY, "") if found else ""
+        manifest = self._facts.manifest(stamp(self._clock.wall()), trouble)
         if found is None:
             found = await self._api.create("/api/v1/nodes", manifest)
         path = f"/api/v1/nodes/{self._facts.name}"

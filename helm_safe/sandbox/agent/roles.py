@@ -17,7 +17,7 @@ class Role(str, Enum):
     """GOOD serves. BROKEN fails a share of requests. COLD is slow and fails at first, and lies to a polite probe.
 
     SCHEMA_MISMATCH meets a database that it does not fit. CONSUMER serves no HTTP and eats messages.
-    CRASH ends with an error, EXIT without one.
+    CRASH ends with an error, EXIT without one. OOM is killed for memory.
     """
 
     GOOD = "good"
@@ -26,10 +26,11 @@ class Role(str, Enum):
     SCHEMA_MISMATCH = "schema-mismatch"
     CONSUMER = "consumer"
     CRASH = "crash"
+    OOM = "oom"
     EXIT = "exit"
 
 
-_TAG = re.compile(r"(?:^|[-.])(good|broken|cold|schema-mismatch|consumer|crash|exit)(?:-(\d{1,6}))?$")
+_TAG = re.compile(r"(?:^|[-.])(good|broken|cold|schema-mismatch|consumer|crash|oom|exit)(?:-(\d{1,6}))?$")
 _MISSING = re.compile(r"(?:^|[-.])missing$")
 ENVIRONMENT = "SANDBOX_"
 # role -> the parameter that a number after it in the image tag sets
@@ -38,8 +39,10 @@ _TAG_NUMBER = {
     Role.COLD: "cold-seconds",
     Role.SCHEMA_MISMATCH: "error-rate",
     Role.CRASH: "exit-after",
+    Role.OOM: "exit-after",
     Role.EXIT: "exit-after",
 }
+_CODES = {Role.CRASH: 1, Role.BROKEN: 1, Role.OOM: 137}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,11 @@ class Behaviour:
     turns: float = 0.0
 
     @property
+    def ending(self) -> str:
+        """What a container runtime calls an end with an error."""
+        return "OOMKilled" if self.role is Role.OOM else "Error"
+
+    @property
     def serves(self) -> bool:
         return self.role is not Role.CONSUMER
 
@@ -82,6 +90,12 @@ def tag_of(image: str) -> str:
 def missing(image: str, annotations: Mapping[str, str]) -> bool:
     """Whether the image is one that no registry has."""
     return bool(_MISSING.search(tag_of(image))) or annotations.get("image-missing") == "true"
+
+
+def pull_error(image: str, annotations: Mapping[str, str]) -> str:
+    """Why an image cannot be pulled; empty where it can."""
+    said = annotations.get("pull-error", "") or (f"{image}: not found" if missing(image, annotations) else "")
+    return f'failed to pull and unpack image "{image}": failed to resolve reference "{image}": {said}' if said else ""
 
 
 def environment_parameters(env: Mapping[str, str]) -> dict[str, str]:
@@ -110,13 +124,13 @@ def _role(asked: str | None, tagged: str | None, *, ends: bool) -> Role:
     if asked in known:
         return known[asked]
     role = known.get(tagged or "", Role.EXIT if ends else Role.GOOD)
-    return Role.EXIT if ends and role is not Role.CRASH else role
+    return Role.EXIT if ends and role not in (Role.CRASH, Role.OOM) else role
 
 
 def _build(role: Role, given: Mapping[str, str], *, init: bool) -> Behaviour:
     rate = _read(given, "error-rate", lambda text: min(100.0, max(0.0, float(text.rstrip("%")))) / 100)
     ends = seconds(given, "exit-after")
-    if ends is None and role in (Role.EXIT, Role.CRASH):
+    if ends is None and role in (Role.EXIT, Role.CRASH, Role.OOM):
         ends = 0.0 if init else 0.5
     code = _read(given, "exit-code", lambda text: int(text) & 255)
     requests = _read(given, "cold-requests", int)
@@ -129,7 +143,7 @@ def _build(role: Role, given: Mapping[str, str], *, init: bool) -> Behaviour:
         cold_requests=max(0, requests or 0),
         cold_latency=_first(seconds(given, "cold-latency"), 1.0),
         exit_after=ends,
-        exit_code=int(role in (Role.CRASH, Role.BROKEN)) if code is None else code,
+        exit_code=_CODES.get(role, 0) if code is None else code,
         ready_after=seconds(given, "ready-after") or 0.0,
         shutdown=seconds(given, "shutdown-seconds") or 0.0,
         consume_every=max(0.05, _first(seconds(given, "consume-every"), 1.0)),
