@@ -78,12 +78,14 @@ def test_ids_are_left_out_of_families(key: bytes, family: str) -> None:
     assert probe.family_of(key) == family
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_kafka_that_is_not_there_is_no_data() -> None:
     with pytest.raises(NoData):
         kafka.read("kafka://127.0.0.1:1", "", same)
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # kafka-python leaves sockets open
 def test_a_real_kafka_and_a_registry() -> None:
     from kafka import KafkaConsumer, KafkaProducer
 

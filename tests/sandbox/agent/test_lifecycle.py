@@ -123,6 +123,27 @@ def test_crash_loop_is_told_with_the_last_exit(story, pod):
     story(tell)
 
 
+def test_a_container_killed_for_memory_says_so(story, pod):
+    async def tell(world):
+        world.live(pod(annotations={"role": "oom"}))
+        await asyncio.sleep(5)
+        ended = world.container()["lastState"]["terminated"]
+        assert (ended["exitCode"], ended["reason"]) == (137, "OOMKilled")
+
+    story(tell)
+
+
+def test_a_registry_that_does_not_answer_is_told_in_its_words(story, pod):
+    async def tell(world):
+        world.live(pod(annotations={"pull-error": "dial tcp 10.0.0.9:443: i/o timeout"}))
+        await asyncio.sleep(5)
+        waiting = world.container()["state"]["waiting"]
+        assert waiting["reason"] == "ImagePullBackOff"
+        assert waiting["message"].endswith("dial tcp 10.0.0.9:443: i/o timeout")
+
+    story(tell)
+
+
 def test_the_restart_back_off_can_be_shortened(story, pod):
     async def tell(world):
         world.live(pod(annotations={"role": "crash", "restart-backoff": "1"}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from helm_safe.sandbox.agent.clock import Clock
 from helm_safe.sandbox.agent.images import MOST, Images
-from helm_safe.sandbox.agent.node import Node, NodeFacts
+from helm_safe.sandbox.agent.node import NOT_READY, Node, NodeFacts
 
 
 class Server:
@@ -44,6 +44,26 @@ def test_the_node_tells_of_new_images_and_is_silent_without_any(timeless):
         server.node = None
         await node.beat()
         assert len(server.node["status"]["images"]) == 2
+
+    timeless(story)
+
+
+def test_a_node_in_trouble_is_played_by_an_annotation(timeless):
+    server = Server()
+
+    def ready():
+        return next(each for each in server.node["status"]["conditions"] if each["type"] == "Ready")
+
+    async def story():
+        node = Node(server, Clock(), NodeFacts("n", "10.0.0.1"), Images())
+        await node.beat()
+        assert ready()["status"] == "True"
+        server.node["metadata"]["annotations"] = {NOT_READY: "container runtime is down"}
+        await node.beat()
+        assert (ready()["status"], ready()["message"]) == ("False", "container runtime is down")
+        server.node["metadata"]["annotations"] = {}
+        await node.beat()
+        assert ready()["status"] == "True"
 
     timeless(story)
 
