@@ -35,11 +35,9 @@ _DATA, _ERROR = 0, 1
 _REPEATABLE = ("GET", "HEAD")
 
 
-@contextmanager
-def forwarded(client: Client, namespace: str, name: str, port: int) -> Iterator[Ask]:
-    """Asks the pod; its connections are closed when the context is left."""
-    pod = name.removeprefix("https:")
-    call = Call(
+def call_of(namespace: str, pod: str, port: int) -> Call:
+    """What the API server is asked for a connection to that port of the pod."""
+    return Call(
         "GET",
         f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/portforward",
         "/api/v1/namespaces/{namespace}/pods/{name}/portforward",
@@ -47,6 +45,13 @@ def forwarded(client: Client, namespace: str, name: str, port: int) -> Iterator[
         query=(("ports", str(port)),),
         read_timeout=TIMEOUT,
     )
+
+
+@contextmanager
+def forwarded(client: Client, namespace: str, name: str, port: int) -> Iterator[Ask]:
+    """Asks the pod; its connections are closed when the context is left."""
+    pod = name.removeprefix("https:")
+    call = call_of(namespace, pod, port)
     asking = _Asking(client, call, port, secure=pod != name)
     try:
         yield asking

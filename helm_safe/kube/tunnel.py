@@ -7,11 +7,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from helm_safe.kube.answers import Call, shown
+from helm_safe.kube.answers import Call
 from helm_safe.kube.client import Client
-from helm_safe.kube.forwarding import TIMEOUT
-from helm_safe.kube.paths import segment
-from helm_safe.kube.portforward import PROTOCOL, Stream
+from helm_safe.kube.portforward import PROTOCOL, Stream, call_of
 from helm_safe.model.errors import ClusterError
 
 _CHUNK = 65536
@@ -23,14 +21,7 @@ def tunnelled(client: Client, namespace: str, pod: str, port: int) -> Iterator[t
 
     Whoever connects is carried to the pod. Nothing is asked of the API server before.
     """
-    call = Call(
-        "GET",
-        f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/portforward",
-        "/api/v1/namespaces/{namespace}/pods/{name}/portforward",
-        shown(f"forward port {port} of pod {pod}"),
-        query=(("ports", str(port)),),
-        read_timeout=TIMEOUT,
-    )
+    call = call_of(namespace, pod, port)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=_serve, args=(listener, client, call), daemon=True).start()
         try:

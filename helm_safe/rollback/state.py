@@ -10,19 +10,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
+from helm_safe.checks.boot import starts
 from helm_safe.core.objects import Object, ObjectRef, dig, label_selector_matches, labels_of, mapping, sequence
 from helm_safe.core.references import config_references
-from helm_safe.core.workloads import pod_template
+from helm_safe.core.workloads import container_name, containers, pod_template
 from helm_safe.journal.photographs import photographs
 from helm_safe.model.errors import ClusterError, HelmSafeError
 from helm_safe.model.photograph import BadPhotograph, Photograph, State
 from helm_safe.model.policy import Resolved
 from helm_safe.model.resources import CONFIG_MAPS, PODS, SECRETS
 from helm_safe.model.revisions import History, Release, Revision
-from helm_safe.model.times import parse_time
 from helm_safe.ports import Cluster
 from helm_safe.registry import resolve
 from helm_safe.rollback.addresses import Addresses, Dialer, NoAddress, check_written
@@ -30,7 +29,6 @@ from helm_safe.state import PROBES
 from helm_safe.state.dialects import scheme_of
 
 KINDS = ("database", "redis", "kafka")
-_LONGEST_START = 1800.0
 
 
 def state_of(cluster: Cluster, history: History, current: Revision, target: Revision, settings: Resolved) -> State:
@@ -137,24 +135,13 @@ def _boots(revision: Revision, pods: list[Object]) -> dict[str, float]:
         selector = mapping(obj, "spec", "selector")
         if not selector.get("matchLabels"):
             continue
-        measured = [_start(pod) for pod in pods if label_selector_matches(selector, labels_of(pod))]
-        known = [each for each in measured if each is not None and 0 <= each <= _LONGEST_START]
-        if known:
-            found[str(ref)] = max(known)
+        own = [pod for pod in pods if label_selector_matches(selector, labels_of(pod))]
+        measured = [
+            each for container in containers(pod_template(obj)) for each in starts(own, container_name(container))
+        ]
+        if measured:
+            found[str(ref)] = max(measured)
     return found
-
-
-def _start(pod: Object) -> float | None:
-    ready = next((each for each in sequence(pod, "status", "conditions") if dig(each, "type") == "Ready"), None)
-    if dig(ready, "status") != "True":
-        return None
-    began = [
-        parse_time(str(dig(status, "state", "running", "startedAt") or ""))
-        for status in sequence(pod, "status", "containerStatuses")
-    ]
-    ended = parse_time(str(dig(ready, "lastTransitionTime") or ""))
-    known: list[datetime] = [each for each in began if each]
-    return (ended - max(known)).total_seconds() if ended and known else None
 
 
 def _config(cluster: Cluster, release: Release, revision: Revision) -> dict[str, str]:
