@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,8 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="error",
         help="exit 3 for what blocks (error), also for warnings, also for what could not be looked at (unverified)",
     )
-    parser.add_argument("--from", metavar="FILE", dest="older", help="without a cluster: the manifest to go back to")
-    parser.add_argument("--to", metavar="FILE", dest="newer", help="without a cluster: the manifest that is to come")
+    parser.add_argument(
+        "--from",
+        metavar="FILE",
+        dest="older",
+        help="without a cluster: manifest, or folder of a kustomization, to go back to",
+    )
+    parser.add_argument(
+        "--to", metavar="FILE", dest="newer", help="without a cluster: manifest or folder that is to come"
+    )
     parser.add_argument("--baseline", metavar="FILE", help="findings that are known: they are shown as accepted")
     parser.add_argument("--write-baseline", metavar="FILE", help="write what fails now as a baseline")
 
@@ -84,6 +92,11 @@ def _offline(args: argparse.Namespace) -> tuple[Subject, Sequence[Finding]]:
 
 
 def _text(path: str) -> str:
+    """A manifest as it stands, or what Kustomize builds of a folder."""
+    if Path(path).is_dir():
+        from helm_safe.helm.kustomize import build
+
+        return build("", Path(path), (), os.environ)[0]
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -83,3 +83,23 @@ def test_as_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     ):
         assert main(words) == 2
         assert "Traceback" not in capsys.readouterr().err
+
+
+def test_folders_of_kustomizations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """A pull request to an overlay needs no cluster either. The program is a stand-in: builds are tested elsewhere."""
+    program = tmp_path / "bin" / "kustomize"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\ncat "$2/all.yaml"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    for name, sql in (("old", ""), ("new", "ALTER TABLE orders DROP COLUMN legacy_total;")):
+        (tmp_path / name).mkdir()
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "sql"}, "data": {"V2.sql": sql}}
+        (tmp_path / name / "all.yaml").write_text(json.dumps(body))
+    assert main(["check", "--from", str(tmp_path / "old"), "--to", str(tmp_path / "new"), "-o", "json"]) == 3
+    found = json.loads(capsys.readouterr().out)["findings"]
+    assert ("DB-CONTRACT-001", "orders.legacy_total") in [(each["check"], each.get("object")) for each in found]
+    (tmp_path / "new" / "all.yaml").unlink()
+    assert main(["check", "--from", str(tmp_path / "old"), "--to", str(tmp_path / "new")]) in (2, 3)
