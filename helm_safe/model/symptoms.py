@@ -285,13 +285,17 @@ def _nodes(collected: Collected, origins: Mapping[str, Belonging]) -> Iterator[S
     known = {name_of(node) for node in collected.of_kind("Node")}
     bad = [pod for pod in collected.of_kind("Pod") if failing(pod)]
     elsewhere = any(dig(pod, "spec", "nodeName") in known - set(trouble) for pod in bad)
+    # Whoever finds no node while all that are known are in trouble waits for one of those.
+    awaited = next(iter(trouble), "") if known == set(trouble) else ""
     for pod in bad:
-        node = str(dig(pod, "spec", "nodeName") or "")
+        node = str(dig(pod, "spec", "nodeName") or awaited)
         if node in trouble:
             where, faint = f"Node/{node}", 0.4 if elsewhere else 1.0
-            yield Symptom(
-                "node", "", origins[name_of(pod)], where, f"{trouble[node]}; it runs Pod/{name_of(pod)}", faint=faint
-            )
+            yield Symptom("node", "", origins[name_of(pod)], where, _with(trouble[node], pod), faint=faint)
+
+
+def _with(trouble: str, pod: Object) -> str:
+    return f"{trouble}; {'it runs' if dig(pod, 'spec', 'nodeName') else 'no other takes'} Pod/{name_of(pod)}"
 
 
 def _node_trouble(node: Object) -> str:

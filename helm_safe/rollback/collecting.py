@@ -273,8 +273,12 @@ def _statuses(pod: Object) -> list[Object]:
 
 
 def _nodes(world: World, collected: Collected, budget: Budget, masker: Masker) -> list[Object]:
-    """The nodes of failing pods."""
-    names = dict.fromkeys(str(dig(pod, "spec", "nodeName") or "") for pod in collected.of_kind("Pod") if failing(pod))
+    """The nodes of failing pods, and those of the others where a pod finds none: a scheduler names no taint."""
+    pods = collected.of_kind("Pod")
+    placed = {name_of(pod): str(dig(pod, "spec", "nodeName") or "") for pod in pods}
+    bad = [pod for pod in pods if failing(pod)]
+    concerned = [*bad, *(pods if any(not placed[name_of(pod)] for pod in bad) else ())]
+    names = dict.fromkeys(placed[name_of(pod)] for pod in concerned)
     asked = [name for name in names if name][:MAX_NODES]
     found = budget.each(
         lambda name: world.cluster.get(_NODES, "", name), asked, lambda name: f"Node/{name} was not read"

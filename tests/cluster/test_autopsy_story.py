@@ -9,6 +9,7 @@ from helm_safe.sandbox.demo.failing import FAILURES
 from helm_safe.sandbox.demo.inquests import Inquest
 
 pytestmark = pytest.mark.cluster
+# What is played on the node would reach the tests beside this one.
 SOME = ("out of memory", "schema ahead of the code", "both revisions alike", "registry down")
 
 

@@ -429,6 +429,24 @@ def registry_down(folder: Path) -> Failing:
     return made
 
 
+@case("node", HOLD, "Ready is False: runtime is down; no other takes Pod/checkout-api-2-a")
+def a_node_that_is_not_ready_takes_no_pod(folder: Path) -> Failing:
+    """A scheduler names no taint: the node of the pods that still run tells."""
+    made = Failing(folder)
+    ready = [{"type": "Ready", "status": "False", "message": "runtime is down"}]
+    made.cluster.put(
+        {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}, "status": {"conditions": ready}}
+    )
+    made.pod(running(ready=True), revision=1)
+    message = "0/1 nodes are available: 1 node(s) had untolerated taint(s)."
+    unplaced = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    name = made.pod({}, phase="Pending", conditions=[unplaced])
+    found = made.cluster.find("Pod", name, "prod")
+    assert found
+    made.cluster.put({**found, "spec": {**found["spec"], "nodeName": ""}})
+    return made
+
+
 @case("node", HOLD, "DiskPressure")
 def node_under_pressure(folder: Path) -> Failing:
     made = Failing(folder)

@@ -141,7 +141,7 @@ FAILURES = (
         "ImagePullBackOff", ("registry-down",), HOLD,
     ),
     Failure(
-        "node not ready", _GOOD, _new("2-good"), "untolerated taint", ("node", "no-room"), HOLD,
+        "node not ready", _GOOD, _new("2-good"), "untolerated taint", ("node",), HOLD,
         node="container runtime is down",
     ),
 )  # fmt: skip
