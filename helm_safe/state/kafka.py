@@ -55,6 +55,7 @@ def _settings(address: str, dial: Dial) -> dict[str, Any]:
         "bootstrap_servers": [f"{host}:{port}" for host, port in reached],
         "client_id": "helm-safe",
         "request_timeout_ms": SECONDS * 1000,
+        "bootstrap_timeout_ms": SECONDS * 1000,
     }
     if parts.username:
         found |= {
