@@ -22,6 +22,7 @@ from helm_safe.core.objects import Object, ObjectRef, dig, mapping, name_of, ref
 from helm_safe.core.redact import redact
 from helm_safe.core.references import renamed
 from helm_safe.core.workloads import pod_template, workload_kind
+from helm_safe.model.asking import PodRequest
 from helm_safe.model.errors import Blocked, ClusterError, UsageError
 from helm_safe.model.events import Event, Level
 from helm_safe.model.health import is_ready, restarted, state_of, trouble_of, unplaced
@@ -32,10 +33,12 @@ from helm_safe.model.signatures import scan
 from helm_safe.model.snapshot import Resource, Snapshot
 from helm_safe.model.staging import Staged, Staging
 from helm_safe.model.standby_copies import copies_for
+from helm_safe.model.targets import target_of
 from helm_safe.rollback.context import World
 
 ROLE = "rehearsal"
 POLL = 1.0
+REQUESTS = 20
 REFUSED_BY = ("DB-BOOT-001", "DB-SYNC-001", "STBY-004", "STBY-005")
 """What a pod of the old code must not do beside the live ones, and what nobody can prove that it does not."""
 MARGIN = 120.0  # seconds after which the pod ends by itself, should nobody be left to remove it
@@ -161,6 +164,8 @@ def _play(world: World, snapshot: Snapshot, part: _Part, bake: float, timeout: f
         words = f"{ref} rehearses {part.workload}, away from all traffic"
         world.reporter.event(Event(world.clock.now(), Stage.STANDBY.value, Level.INFO, words))
         good, said = _watch(world, ref, bake, timeout)
+        bad = _unanswered(world, ref, str(snapshot.settings.resolved.value("warm-up.path"))) if good else ""
+        good, said = (False, bad) if bad else (good, said)
         signs = _signs(world, ref, [str(each.get("name")) for each in sequence(pod, "spec", "containers")])
         if signs:
             good, said = False, f"its logs tell of trouble: {signs[0]}"
@@ -188,6 +193,32 @@ def _watch(world: World, ref: ObjectRef, bake: float, timeout: float) -> tuple[b
             since = None
         clock.sleep(POLL)
     return False, f"not ready within {timeout:.0f} s"
+
+
+def _unanswered(world: World, ref: ObjectRef, path: str) -> str:
+    """Ask it as a warm-up would, only by GET: errors that come with requests are in no log before.
+
+    What went wrong in words, "" where nothing did.
+    A pod that says nowhere where it answers HTTP is not asked.
+    """
+    pod = world.cluster.get(PODS, ref.namespace, ref.name) or {}
+    target = target_of(pod, path)
+    if target is None:
+        return ""
+    answers = []
+    for _ in range(REQUESTS):
+        try:
+            answers.append(
+                world.cluster.proxied(ref.namespace, target.host, target.port, PodRequest(target.path)).status
+            )
+        except ClusterError as error:
+            return f"it could not be asked: {error.message}"
+    failed = [status for status in answers if not 0 < status < 500]
+    return (
+        f"{len(failed)} of {REQUESTS} requests to {target.path} failed, with {failed[0] or 'no answer'}"
+        if failed
+        else ""
+    )
 
 
 def _signs(world: World, ref: ObjectRef, names: list[str]) -> tuple[str, ...]:

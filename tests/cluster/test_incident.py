@@ -85,6 +85,6 @@ def test_killed_while_users_move_and_resumed(
     assert incident["key"].startswith(f"helm-safe/{uid[:8]}/{namespace}/{RELEASE}/")
 
     kept = json.loads(stage.kubectl("get", "secrets", "-l", "helm-safe.dev/role=journal", "-o", "json").stdout)
-    said += [base64.b64decode(base64.b64decode(each["data"]["records"])).decode() for each in kept["items"]]
+    said += [base64.b64decode(each["data"]["records"]).decode() for each in kept["items"]]
     said += [path.read_text(errors="replace") for path in (tmp_path / "state").rglob("*") if path.is_file()]
     assert not [secret for secret in SECRETS if any(secret in text for text in said)]

@@ -13,8 +13,14 @@ from helm_safe.sandbox.demo.stage import RELEASE, Stage
 pytestmark = pytest.mark.cluster
 
 
+POLICY = "apiVersion: helm-safe.dev/v1alpha1\nkind: RollbackPolicy\nspec:\n  warm-up: {path: /}\n"
+
+
 def rehearsed(stage: Stage, *words: str) -> tuple[int, dict[str, object], str]:
-    done = stage.safe("rehearse", RELEASE, "1", "--bake", "6s", "-o", "json", *words, fails=True)
+    policy = Path(stage.env["XDG_STATE_HOME"]).parent / "policy.yaml"
+    policy.write_text(POLICY)
+    chosen = ("--bake", "6s", "--policy", str(policy))
+    done = stage.safe("rehearse", RELEASE, "1", *chosen, "-o", "json", *words, fails=True)
     body = json.loads(done.stdout)["rehearsed"][0] if done.stdout.strip() else {}
     return done.returncode, body, done.stderr
 
