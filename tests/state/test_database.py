@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -20,6 +18,7 @@ from helm_safe.state.database import read
 from tests.state.changes import BASE, execute
 from tests.state.matrix import DRIVERS
 from tests.state.servers import database as server
+from tests.state.servers import deaf_server
 
 
 def same(host: str, port: int) -> tuple[str, int]:
@@ -100,11 +99,10 @@ def test_a_refusal_is_told_without_the_secret(kind: str, spoil: object, says: st
 
 
 def test_a_server_that_never_answers_costs_its_time_and_no_more() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        threading.Thread(target=lambda: [deaf.accept() for _ in range(3)], daemon=True).start()
+    with deaf_server() as port:
         began = time.monotonic()
         with pytest.raises(NoData):
-            read(f"postgresql://a:b@127.0.0.1:{deaf.getsockname()[1]}/x", same, now)
+            read(f"postgresql://a:b@127.0.0.1:{port}/x", same, now)
         assert time.monotonic() - began < 15
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import socket
-import threading
 import time
 from datetime import datetime, timezone
 
@@ -18,7 +16,7 @@ from helm_safe.model.traffic import NoData
 from helm_safe.state import kafka
 from helm_safe.state import redis as probe
 from tests.fakes.webserver import Handler, listening
-from tests.state.servers import kafka_server, redis_server
+from tests.state.servers import deaf_server, kafka_server, redis_server
 
 
 def same(host: str, port: int) -> tuple[str, int]:
@@ -59,10 +57,8 @@ def test_families_of_a_real_redis() -> None:
 
 
 def test_a_redis_that_never_answers_is_no_data() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        threading.Thread(target=lambda: [deaf.accept() for _ in range(3)], daemon=True).start()
-        with pytest.raises(NoData):
-            probe.read(f"redis://127.0.0.1:{deaf.getsockname()[1]}", same, now)
+    with deaf_server() as port, pytest.raises(NoData):
+        probe.read(f"redis://127.0.0.1:{port}", same, now)
 
 
 @pytest.mark.parametrize(
