@@ -35,6 +35,7 @@ class Edits:
         self._sort = sort
         self._added: dict[int, tuple[Map, dict[str, Any]]] = {}
         self._appended: dict[int, tuple[Seq, list[Any]]] = {}
+        self._in_front: dict[int, bool] = {}
         self._changed: dict[int, tuple[Map, dict[str, bool]]] = {}  # key -> whether it stays
         self._blocks: dict[str, str] = {}
         self._newline = "\r\n" if "\r\n" in text[:4096] else "\n"
@@ -58,11 +59,16 @@ class Edits:
         owner[key] = value
 
     def append(self, owner: Seq, value: Any) -> None:
-        """Add an item to a list of the text: at the end of a block, in front within brackets. Raises NoPlace."""
+        """Add an item to a list of the text: at the end of a block, in front within brackets. Raises NoPlace.
+
+        In front, too, where it is not sure at which place a block ends.
+        """
         if owner.start is None:
             raise NoPlace("list")
+        if id(owner) not in self._in_front:
+            self._in_front[id(owner)] = owner.flow or self._end(owner) is None
         values = self._appended.setdefault(id(owner), (owner, []))[1]
-        owner.insert(len(values) if owner.flow else len(owner), value)
+        owner.insert(len(values) if self._in_front[id(owner)] else len(owner), value)
         values.append(value)
 
     def replace(self, owner: dict[str, Any], key: str, value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from helm_safe.core import yamlio, yamltext
@@ -245,6 +245,7 @@ def test_any_value_in_any_style(value: Any, style: Any, sort: bool, key: str) ->
 
 
 @given(st.text("[]{}:,-&*!|>'\"%@#? \n\tab01<~\r\u2028🎉", max_size=60))
+@example("-\u2028>")
 @settings(max_examples=300, deadline=None)
 def test_any_text_is_refused_or_edited_rightly(text: str) -> None:
     try:
